@@ -1,0 +1,23 @@
+"""The exceptions users see.
+
+Every message says what was found, where, what was expected and what to do, so that a
+batch log is enough to repair the cause.  Programming errors stay ordinary exceptions.
+"""
+
+from __future__ import annotations
+
+
+class TauMLError(Exception):
+    """Base of all errors this project raises on purpose."""
+
+
+class ConfigError(TauMLError):
+    """A setting is unknown, has the wrong type, or contradicts another one."""
+
+
+class InputError(TauMLError):
+    """An input file or its content cannot be used (truncated, foreign, NaN, empty)."""
+
+
+class StoreError(TauMLError):
+    """A result cannot be published (disk full, store read-only, invalid product)."""
