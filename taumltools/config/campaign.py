@@ -1,0 +1,84 @@
+"""The root of all settings: what one campaign is made of.
+
+A campaign (``configs/campaign/<name>.yaml``) names its datasets, how many events of each
+go into which sample, and picks one option of every other group.
+"""
+
+from __future__ import annotations
+
+from pydantic import field_validator, model_validator
+
+from taumltools.config.base import settings
+from taumltools.config.evaluation import EvaluationConfig
+from taumltools.config.features import FeaturesConfig
+from taumltools.config.model import ModelConfig
+from taumltools.config.production import DatasetConfig, ProductionConfig
+from taumltools.config.report import ReportConfig
+from taumltools.config.sampling import SamplingConfig
+from taumltools.config.training import TrainingConfig
+
+
+@settings
+class SampleConfig:
+    """How much of one dataset goes into one sample.
+
+    Attributes:
+        events: number of generated events.
+        chunks: number of branches (files) the events are spread over.
+    """
+
+    events: int
+    chunks: int = 1
+
+    @field_validator("events", "chunks")
+    @classmethod
+    def _positive(cls, value: int) -> int:
+        if value < 1:
+            raise ValueError(f"must be at least 1, found {value}")
+        return value
+
+    def chunk_events(self, chunk: int) -> int:
+        """Events of one chunk; the chunks differ by one event at most and add up exactly."""
+        return (chunk + 1) * self.events // self.chunks - chunk * self.events // self.chunks
+
+
+@settings
+class CampaignConfig:
+    """All settings of one campaign.
+
+    Attributes:
+        title: what people read, e.g. ``"Demo: Pythia 8, 13.6 TeV"``.
+        seed: root of all random numbers of the campaign.
+        datasets: known datasets by name (``configs/datasets``).
+        samples: ``{"train": {dataset: SampleConfig}, "test": {...}}``.
+        production: how tuples are made.
+        sampling: how they are mixed.
+        features: what the network sees.
+        model: which network.
+        training: how it is fitted.
+        evaluation: discriminators, working points, regions.
+        report: what the report shows.
+    """
+
+    title: str
+    seed: int
+    datasets: dict[str, DatasetConfig]
+    samples: dict[str, dict[str, SampleConfig]]
+    production: ProductionConfig
+    sampling: SamplingConfig
+    features: FeaturesConfig
+    model: ModelConfig
+    training: TrainingConfig
+    evaluation: EvaluationConfig
+    report: ReportConfig
+
+    @model_validator(mode="after")
+    def _samples_use_known_datasets(self) -> CampaignConfig:
+        for sample, parts in self.samples.items():
+            if not parts:
+                raise ValueError(f"samples.{sample} is empty: name at least one dataset in it")
+            for name in parts:
+                if name not in self.datasets:
+                    known = ", ".join(sorted(self.datasets))
+                    raise ValueError(f"samples.{sample}.{name}: no such dataset; known are {known}")
+        return self

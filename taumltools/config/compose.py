@@ -1,0 +1,79 @@
+"""From YAML files to dataclasses: hydra composes, pydantic checks."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from taumltools.config.campaign import CampaignConfig
+from taumltools.errors import ConfigError
+
+CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
+"""The folder of all YAML groups, beside the package in the checkout."""
+
+
+def available_campaigns(config_dir: Path = CONFIG_DIR) -> list[str]:
+    """Names of the campaigns under ``config_dir``, sorted."""
+    return sorted(p.stem for p in (config_dir / "campaign").glob("*.yaml"))
+
+
+def _resolve(campaign: str, overrides: tuple[str, ...], config_dir: Path) -> dict[str, Any]:
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        with initialize_config_dir(config_dir=str(config_dir), version_base="1.3"):
+            config = compose(config_name=f"campaign/{campaign}", overrides=list(overrides))
+            return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+    except (HydraException, OmegaConfBaseException) as error:
+        where = f"with overrides {' '.join(overrides)!r} " if overrides else ""
+        raise ConfigError(
+            f"campaign '{campaign}' {where}cannot be composed: {error}\n"
+            f"Settings and their groups are in {config_dir}; an override looks like 'training.epochs=5', "
+            "a new key needs '+key=value', another option of a group 'model=NAME'."
+        ) from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "campaign"
+        found = f" (found {item['input']!r:.80})" if item["type"] not in {"missing", "value_error"} else ""
+        message = "unknown setting" if item["type"] == "unexpected_keyword_argument" else item["msg"]
+        lines.append(f"  {key}: {message}{found}")
+    return "\n".join(lines)
+
+
+@functools.lru_cache(maxsize=32)
+def load_campaign(campaign: str, overrides: str = "", config_dir: Path = CONFIG_DIR) -> CampaignConfig:
+    """Compose and check the settings of a campaign.
+
+    Args:
+        campaign: name of a file in ``configs/campaign``.
+        overrides: hydra override grammar, separated by blanks (quotes as in a shell).
+        config_dir: the folder of YAML groups.
+
+    Returns:
+        The checked settings.
+
+    Raises:
+        ConfigError: unknown campaign, unknown or wrong setting; the message names the key.
+
+    Examples:
+        >>> load_campaign("demo", "training.epochs=3").training.epochs
+        3
+    """
+    if campaign not in available_campaigns(config_dir):
+        known = ", ".join(available_campaigns(config_dir))
+        raise ConfigError(f"unknown campaign '{campaign}': {config_dir}/campaign has {known}")
+    resolved = _resolve(campaign, tuple(shlex.split(overrides)), config_dir)
+    try:
+        return TypeAdapter(CampaignConfig).validate_python(resolved)
+    except ValidationError as error:
+        raise ConfigError(f"campaign '{campaign}' has wrong settings:\n{_explain(error)}") from error

@@ -1,0 +1,3 @@
+"""TauTuple: its schema (one table), the in-memory container, reading and writing, truth, mock data."""
+
+from __future__ import annotations
