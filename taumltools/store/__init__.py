@@ -1,0 +1,8 @@
+"""How results reach the store: atomically, validated, with their provenance beside them."""
+
+from __future__ import annotations
+
+from taumltools.store.provenance import Record, Usage, measure, read_sidecar, sidecar_path
+from taumltools.store.publish import publish
+
+__all__ = ["Record", "Usage", "measure", "publish", "read_sidecar", "sidecar_path"]
