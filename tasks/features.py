@@ -1,0 +1,124 @@
+"""Network inputs: flat tuples and feature scaling."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tasks.base import PipelineTask
+from tasks.sampling import ShuffleMergeSpectral
+
+
+class ProduceFlatTuples(PipelineTask):
+    """HDF5 files with what the network sees; a branch per part of the training sample."""
+
+    product = "flat_{branch}.h5"
+
+    def reads(self) -> tuple[str, ...]:
+        """The feature definitions, and how many parts there are."""
+        return ("features", "sampling.n_jobs")
+
+    def n_branches(self) -> int:
+        """One branch per part."""
+        return self.setting("sampling.n_jobs")
+
+    def upstream(self) -> dict[str, Any]:
+        """The mixed training tuples."""
+        return {"tuples": self.need(ShuffleMergeSpectral)}
+
+    def requires(self) -> dict[str, Any]:
+        """A branch needs the part of the same number."""
+        return {"tuples": self.upstream()["tuples"].req_branch(self.branch)}
+
+    def input_paths(self) -> list[Path]:
+        """The one part of this branch."""
+        return [self.upstream()["tuples"].path_of(self.branch)]
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Evaluate the features chunk by chunk."""
+        from taumltools.features.flat import make_flat, required_branches, write_flat
+        from taumltools.progress import progress
+        from taumltools.tuples.io import open_tuples
+
+        config = self.setting("features")
+        with open_tuples(self.input_paths()[0]) as reader:
+            chunks = reader.iterate(required_branches(config), config.chunk_entries)
+            parts = (make_flat(chunk, config) for chunk in progress(chunks, label=f"flat {self.branch}", unit="chunk"))
+            return {"entries": write_flat(path, parts), "input_entries": reader.entries}
+
+    def validate(self, path: Path) -> None:
+        """The file opens with consistent lengths and is not empty."""
+        from taumltools.errors import InputError
+        from taumltools.features.flat import FlatFile
+
+        with FlatFile(path) as flat:
+            if flat.entries == 0:
+                raise InputError(f"part {self.branch}: no entry passed the selection of configs/features")
+
+
+class FeatureSums(PipelineTask):
+    """Exact sums of every feature over one part: the map step of feature scaling."""
+
+    product = "sums_{branch}.json"
+
+    def reads(self) -> tuple[str, ...]:
+        """The feature definitions, and how many parts there are."""
+        return ("features", "sampling.n_jobs")
+
+    def n_branches(self) -> int:
+        """One branch per part."""
+        return self.setting("sampling.n_jobs")
+
+    def upstream(self) -> dict[str, Any]:
+        """The flat tuples."""
+        return {"flat": self.need(ProduceFlatTuples)}
+
+    def requires(self) -> dict[str, Any]:
+        """A branch needs the part of the same number."""
+        return {"flat": self.upstream()["flat"].req_branch(self.branch)}
+
+    def input_paths(self) -> list[Path]:
+        """The one part of this branch."""
+        return [self.upstream()["flat"].path_of(self.branch)]
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Sum."""
+        from taumltools.features.scaling import sum_features
+
+        sum_features(self.input_paths()[0], self.setting("features")).save(path)
+        return {}
+
+    def validate(self, path: Path) -> None:
+        """The sums read back."""
+        from taumltools.features.scaling import FeatureSums as Sums
+
+        Sums.load(path)
+
+
+class FeatureScaling(PipelineTask):
+    """Mean, standard deviation and limits of every feature: the reduce step."""
+
+    product = "scaling.json"
+
+    def reads(self) -> tuple[str, ...]:
+        """The feature definitions with their kinds of scaling."""
+        return ("features",)
+
+    def upstream(self) -> dict[str, Any]:
+        """The sums of all parts."""
+        return {"sums": self.need(FeatureSums)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Merge the sums; the result does not depend on how the sample was split."""
+        from taumltools.features.scaling import FeatureSums as Sums
+        from taumltools.features.scaling import make_scaling, save_scaling
+
+        sums = Sums.merge([Sums.load(p) for p in self.upstream()["sums"].paths()])
+        save_scaling(path, make_scaling(sums, self.setting("features")))
+        return {}
+
+    def validate(self, path: Path) -> None:
+        """The scaling reads back and fits the features."""
+        from taumltools.features.scaling import load_scaling
+
+        load_scaling(path)

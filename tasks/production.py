@@ -1,0 +1,130 @@
+"""Tuple production: from generated events to TauTuple files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from tasks.base import PipelineTask
+
+RUN = 1
+"""Run number of all simulated events, as in CMS simulation."""
+
+
+class ProducePileup(PipelineTask):
+    """Minimum-bias events that are overlaid on every simulated event."""
+
+    product = "pileup.npz"
+
+    def reads(self) -> tuple[str, ...]:
+        """The whole production section: detector and pile-up."""
+        return ("seed", "production")
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Generate the pool."""
+        from numpy.random import default_rng  # noqa: F401  (numpy is loaded with the generator)
+
+        from taumltools.production.pileup import generate_pileup
+
+        pool = generate_pileup(self.setting("production"), self.seed())
+        pool.save(path)
+        return {}
+
+    def validate(self, path: Path) -> None:
+        """The pool can be read back."""
+        from taumltools.production.pileup import PileupPool
+
+        PileupPool.load(path)
+
+
+class DatasetTask(PipelineTask):
+    """A task that works on one dataset of one sample; a branch is one chunk of events."""
+
+    exclude_index = True
+
+    sample = luigi.Parameter(default="train", description="which sample of the campaign: train or test; default: train")
+    dataset = luigi.Parameter(description="name of a dataset in that sample, e.g. ztautau")
+
+    def keys(self) -> tuple[str, ...]:
+        """Sample and dataset."""
+        return (self.sample, self.dataset)
+
+    @property
+    def part(self) -> Any:
+        """How much of the dataset the sample takes."""
+        return self.setting(f"samples.{self.sample}.{self.dataset}")
+
+    def n_branches(self) -> int:
+        """One branch per chunk."""
+        return self.part.chunks
+
+
+class ProduceTuples(DatasetTask):
+    """TauTuple files: one entry per tau candidate, a branch per chunk of events."""
+
+    product = "tuples_{branch}.root"
+
+    def reads(self) -> tuple[str, ...]:
+        """Production settings, and of the dataset what decides its content (not its title)."""
+        return (
+            "seed",
+            "production",
+            f"datasets.{self.dataset}.process",
+            f"datasets.{self.dataset}.source",
+            f"samples.{self.sample}.{self.dataset}",
+        )
+
+    def upstream(self) -> dict[str, Any]:
+        """The pile-up pool."""
+        return {"pileup": self.need(ProducePileup)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Simulate one chunk."""
+        from taumltools.production.pileup import PileupPool
+        from taumltools.production.simulate import simulate
+        from taumltools.tuples.io import write_tuples
+
+        first = sum(self.part.chunk_events(chunk) for chunk in range(self.branch))
+        events = self.part.chunk_events(self.branch)
+        batches = simulate(
+            self.cfg.datasets[self.dataset],
+            self.setting("production"),
+            events=events,
+            seed=self.seed(),
+            pileup=PileupPool.load(self.upstream()["pileup"].path),
+            run=RUN,
+            lumi=self.branch + 1,
+            first_event=first + 1,
+            label=f"{self.sample} {self.dataset} {self.branch}",
+        )
+        return {"events": events, "entries": write_tuples(path, batches)}
+
+    def validate(self, path: Path) -> None:
+        """The file opens, has the tree and at least one entry."""
+        from taumltools.errors import InputError
+        from taumltools.tuples.io import open_tuples
+
+        with open_tuples(path) as reader:
+            if reader.entries == 0:
+                raise InputError(
+                    f"dataset '{self.dataset}' gave no tau candidate in {self.part.chunk_events(self.branch)} events: "
+                    f"raise samples.{self.sample}.{self.dataset}.events or check its process settings"
+                )
+
+
+def datasets_of(task: PipelineTask, sample: str, task_class: type[DatasetTask]) -> Iterator[Any]:
+    """One workflow of ``task_class`` per dataset of a sample, in the order of the campaign.
+
+    Args:
+        task: who needs them.
+        sample: ``"train"`` or ``"test"``.
+        task_class: a task per dataset.
+
+    Yields:
+        The workflows.
+    """
+    for dataset in task.cfg.samples[sample]:
+        yield task.need(task_class, sample=sample, dataset=dataset)

@@ -1,0 +1,100 @@
+"""The report: one page with everything worth knowing of a version."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import luigi
+
+from tasks.base import PipelineTask
+from tasks.evaluation import ApplyTraining, EvaluatePerformance
+from tasks.features import FeatureScaling, ProduceFlatTuples
+from tasks.production import datasets_of
+from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral
+from tasks.training import Training
+
+log = logging.getLogger(__name__)
+
+
+class Report(PipelineTask):
+    """One self-contained HTML page about a version of a campaign; runs everything it needs."""
+
+    product = "report.html"
+
+    def reads(self) -> tuple[str, ...]:
+        """All settings: the page shows them."""
+        from taumltools.config.identity import plain_members
+
+        return tuple(plain_members(self.cfg))
+
+    def upstream(self) -> dict[str, Any]:
+        """Every stage."""
+        return {
+            "train_spectra": list(datasets_of(self, "train", CreateSpectralHists)),
+            "test_spectra": list(datasets_of(self, "test", CreateSpectralHists)),
+            "plan": self.need(PlanSampling),
+            "merged": self.need(ShuffleMergeSpectral),
+            "flat": self.need(ProduceFlatTuples),
+            "scaling": self.need(FeatureScaling),
+            "training": self.need(Training),
+            "predictions": self.need(ApplyTraining),
+            "performance": self.need(EvaluatePerformance),
+        }
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Collect the artefacts and write the page."""
+        from taumltools.report.page import ReportInputs, write_report
+
+        upstream = self.upstream()
+        inputs = ReportInputs(
+            campaign=self.campaign,
+            version=self.version,
+            config=self.cfg,
+            train_spectra={task.dataset: task.paths() for task in upstream["train_spectra"]},
+            test_spectra={task.dataset: task.paths() for task in upstream["test_spectra"]},
+            plan=upstream["plan"].path,
+            merged=upstream["merged"].paths(),
+            flat=upstream["flat"].paths(),
+            scaling=upstream["scaling"].path,
+            training=upstream["training"].path,
+            performance=upstream["performance"].paths(),
+            resources=[read for task in all_upstream(self) for read in sidecars(task)],
+        )
+        write_report(path, inputs)
+        return {"bytes": path.stat().st_size}
+
+
+def all_upstream(task: PipelineTask, seen: set[str] | None = None) -> Iterator[PipelineTask]:
+    """Every workflow that ``task`` depends on, first those that run first, each once."""
+    seen = set() if seen is None else seen
+    for needed in task.upstream_tasks():
+        if str(needed.folder) not in seen:
+            seen.add(str(needed.folder))
+            yield from all_upstream(needed, seen)
+            yield needed
+
+
+def sidecars(task: PipelineTask) -> Iterator[dict[str, Any]]:
+    """Side-cars of all products of a workflow."""
+    from taumltools.store import read_sidecar
+
+    for path in task.paths():
+        yield read_sidecar(path)
+
+
+def _say_where(task: Report) -> None:
+    if task.is_workflow() and task.path.exists():
+        log.info("the report is at %s", task.path)
+
+
+@Report.event_handler(luigi.Event.SUCCESS)
+def _report_made(task: Report) -> None:
+    _say_where(task)
+
+
+@Report.event_handler(luigi.Event.DEPENDENCY_PRESENT)
+def _report_was_there(task: Report) -> None:
+    _say_where(task)
