@@ -15,7 +15,7 @@ import shutil
 import socket
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taumltools.errors import StoreError
@@ -48,7 +48,9 @@ def _flush_tree(path: Path) -> None:
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
-    else:
+        return
+    # the error that brought us here is the one to report, e.g. that the folder cannot exist
+    with suppress(OSError):
         path.unlink(missing_ok=True)
 
 

@@ -1,0 +1,259 @@
+"""The whole pipeline through ``law run Report``, as a user would, on a tiny campaign."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+def law(store: Path, *arguments: str, workers: int = 2) -> subprocess.CompletedProcess[str]:
+    """``law run`` with the tiny campaign, in an environment as setup.sh makes it."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LAW_")}
+    environment |= {
+        "TAUML_STORE": str(store),
+        "PYTHONPATH": str(ROOT),
+        "LAW_HOME": str(store / ".law"),
+        "LAW_CONFIG_FILE": str(ROOT / "law.cfg"),
+        "LAW__luigi_core__workers": str(workers),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
+    executable = str(Path(sys.executable).with_name("law"))
+    command = [executable, "run", *arguments, "--version", "v1", "--campaign", "tiny"]
+    subprocess.run([executable, "index", "--quiet"], env=environment, cwd=ROOT, check=True, capture_output=True)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A store in which the report of the tiny campaign has been made."""
+    store = tmp_path_factory.mktemp("store")
+    done = law(store, "Report")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return store, done
+
+
+def products(store: Path, task: str, pattern: str) -> list[Path]:
+    found = sorted((store / "tiny" / task).rglob(pattern))
+    assert found, f"no {pattern} below {task}"
+    return found
+
+
+def test_it_says_where_the_report_is(finished):
+    store, done = finished
+    path = re.search(r"the report is at (\S+)", done.stdout + done.stderr)
+    assert path
+    assert Path(path[1]).is_file()
+    assert store in Path(path[1]).parents
+
+
+def test_second_call_does_nothing_and_says_so_in_seconds(finished):
+    store, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (store / "tiny").rglob("*")}
+    start = time.perf_counter()
+    done = law(store, "Report")
+    assert time.perf_counter() - start < 20  # 3 to 4 s, on a busy machine more
+    assert done.returncode == 0
+    assert "the report is at" in done.stdout + done.stderr
+    assert {p: p.stat().st_mtime_ns for p in (store / "tiny").rglob("*")} == before
+
+
+def test_every_product_has_a_sidecar_and_nothing_else_lies_around(finished):
+    store, _ = finished
+    hidden = [p for p in (store / "tiny").rglob(".*")]
+    assert not hidden
+    for meta in (store / "tiny").rglob("*.meta.json"):
+        content = json.loads(meta.read_text())
+        assert meta.with_name(meta.name.removesuffix(".meta.json")).exists()
+        assert content["wall_s"] >= 0
+        assert content["packages"]["numpy"] == np.__version__
+
+
+def test_tuples_are_root_files_with_the_whole_schema(finished):
+    import uproot
+
+    from taumltools.tuples.schema import TREE, tautuple_schema
+
+    store, _ = finished
+    keys = set()
+    for path in products(store, "ProduceTuples", "*.root"):
+        with uproot.open(path) as file:
+            tree = file[TREE]
+            assert set(tautuple_schema().branches) <= set(tree.keys())
+            assert tree.num_entries > 0
+            if "/train/" in str(path) and "/ztautau/" in str(path):
+                rows = tree.arrays(["run", "lumi", "evt", "jet_index", "tau_index"], library="np")
+                keys |= set(zip(*rows.values(), strict=True))
+                assert len(keys) >= tree.num_entries
+    counted = sum(
+        uproot.open(p)[TREE].num_entries for p in products(store, "ProduceTuples", "*.root")
+        if "/train/" in str(p) and "/ztautau/" in str(p)
+    )  # fmt: skip
+    assert len(keys) == counted
+
+
+def test_spectra_count_what_the_tuples_hold(finished):
+    from taumltools.sampling.spectra import Spectra
+    from taumltools.tuples.io import open_tuples
+    from taumltools.tuples.truth import TAU_TYPES, TRUTH_BRANCHES, truth_type
+
+    store, _ = finished
+    for path in products(store, "CreateSpectralHists", "spectra_*.json"):
+        if path.name.endswith(".meta.json"):
+            continue
+        spectra = Spectra.load(path)
+        source = json.loads(path.with_name(path.name + ".meta.json").read_text())["inputs"][0]["path"]
+        with open_tuples(source) as reader:
+            assert spectra.entries == reader.entries
+            types = truth_type(reader.read(TRUTH_BRANCHES))
+        for index, name in enumerate(TAU_TYPES):
+            assert spectra.entries_by_type.get(name, 0) == int((types == index).sum())
+
+
+def test_merged_parts_take_each_candidate_once_and_only_typed_ones(finished):
+    from taumltools.tuples.io import open_tuples
+
+    store, _ = finished
+    keys = []
+    for path in products(store, "ShuffleMergeSpectral", "part_*"):
+        if path.name.endswith(".meta.json"):
+            continue
+        with open_tuples(path) as reader:
+            names = ["dataset_id", "run", "lumi", "evt", "jet_index", "tau_index", "tauType"]
+            part = reader.read(names)
+        assert set(np.unique(part["tauType"])) <= {0, 1, 2, 3}
+        assert np.all(part["tau_index"] >= 0)
+        keys += list(zip(*(part[name] for name in names[:-1]), strict=True))
+    assert len(keys) == len(set(keys)) > 50
+
+
+def test_flat_tuples_scaling_and_model_fit_together(finished):
+    from taumltools.features.flat import FlatFile
+    from taumltools.features.scaling import load_scaling
+    from taumltools.training.network import load_network
+
+    store, _ = finished
+    load_scaling(products(store, "FeatureScaling", "scaling.json")[0])
+    network = load_network(products(store, "Training", "model")[0])
+    with FlatFile(products(store, "ProduceFlatTuples", "flat_0.h5")[0]) as flat:
+        scores = network.predict(flat.read(0, flat.entries))
+        assert scores.shape == (flat.entries, 4)
+    np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_predictions_have_one_row_per_entry_in_order(finished):
+    from taumltools.evaluation.predictions import Predictions
+    from taumltools.tuples.io import open_tuples
+
+    store, _ = finished
+    for path in products(store, "ApplyTraining", "predictions_*.h5"):
+        meta = json.loads(path.with_name(path.name + ".meta.json").read_text())
+        pt = []
+        for source in meta["inputs"]:
+            if source["path"].endswith(".root"):
+                with open_tuples(source["path"]) as reader:
+                    pt.append(reader.read(["tau_pt"])["tau_pt"])
+        predictions = Predictions.read(path)
+        np.testing.assert_array_equal(predictions.columns["tau_pt"], np.concatenate(pt))
+        assert np.array_equal(predictions.scored, np.isfinite(predictions.scores).all(axis=1))
+
+
+def test_performance_is_strict_json_with_plots_beside(finished):
+    store, _ = finished
+    folders = products(store, "EvaluatePerformance", "performance_?")
+    for folder in folders:
+        text = next(folder.glob("*.json")).read_text()
+        json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+        assert list(folder.glob("*.pdf"))
+        assert all(p.stat().st_size > 2000 for p in folder.glob("*.png"))
+
+
+def test_report_is_one_selfcontained_page(finished):
+    store, _ = finished
+    page = products(store, "Report", "report.html")[0]
+    text = page.read_text()
+    assert page.stat().st_size < 5_000_000
+    assert "<html" in text
+    assert not re.search(r'(src|href)="https?://[^"]+\.(js|css)"', text)
+
+
+def test_mlflow_knows_the_run(finished):
+    import mlflow
+
+    store, _ = finished
+    model = products(store, "Training", "model")[0]
+    run = json.loads((model / "run.json").read_text())
+    client = mlflow.tracking.MlflowClient(run["tracking_uri"])
+    stored = client.get_run(run["run_id"])
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params
+    assert stored.data.metrics
+
+
+def content(store: Path, task: str, pattern: str) -> dict[str, bytes]:
+    """Relative path to bytes of all products of a task."""
+    return {str(p.relative_to(store)): p.read_bytes() for p in products(store, task, pattern)}
+
+
+def test_number_of_workers_does_not_change_the_content(finished, tmp_path):
+    store, _ = finished
+    done = law(tmp_path, "FeatureScaling", workers=1)
+    assert done.returncode == 0, done.stderr[-4000:]
+    for task, pattern in (("CreateSpectralHists", "spectra_?.json"), ("PlanSampling", "plan.json")):
+        assert content(store, task, pattern).items() >= content(tmp_path, task, pattern).items()
+    assert content(store, "FeatureScaling", "scaling.json") == content(tmp_path, "FeatureScaling", "scaling.json")
+
+
+def test_truncated_tuple_is_named_and_leaves_no_target(finished, tmp_path):
+    store, _ = finished
+    done = law(tmp_path, "ProduceTuples", "--dataset", "zee", "--branch", "0")
+    assert done.returncode == 0, done.stderr[-3000:]
+    broken = products(tmp_path, "ProduceTuples", "tuples_0.root")[0]
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 3])
+    done = law(tmp_path, "CreateSpectralHists", "--dataset", "zee", "--branch", "0")
+    assert done.returncode != 0
+    assert str(broken) in done.stderr + done.stdout
+    assert not list((tmp_path / "tiny" / "CreateSpectralHists").rglob("*.json"))
+
+
+def test_type_that_does_not_occur_is_named(finished, tmp_path):
+    done = law(
+        tmp_path, "PlanSampling", "--overrides",
+        "~samples.train.zee ~samples.train.zprime_ee ~samples.train.ttbar ~samples.train.wjets ~samples.train.ztautau "
+        "~samples.train.htautau ~samples.train.zprime_tautau ~samples.train.qcd ~samples.train.zprime_mumu",
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "ConfigError" in done.stderr or "InputError" in done.stderr
+
+
+def test_killed_branch_leaves_no_target(tmp_path):
+    environment = os.environ | {
+        "TAUML_STORE": str(tmp_path), "PYTHONPATH": str(ROOT), "LAW_HOME": str(tmp_path / ".law"),
+        "LAW_CONFIG_FILE": str(ROOT / "law.cfg"),
+    }  # fmt: skip
+    code = (
+        "from tasks.production import ProducePileup, ProduceTuples\n"
+        "pool = ProducePileup(version='v1', campaign='tiny', branch=0); pool.run()\n"
+        "ProduceTuples(version='v1', campaign='tiny', dataset='zee', branch=0, "
+        "overrides='samples.train.zee.events=200000').run()\n"
+    )
+    # the second task has its own identity: its pool is the same as the first one's
+    process = subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=ROOT)
+    deadline = time.time() + 120
+    while not list(tmp_path.rglob("pileup.npz")) and time.time() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    time.sleep(3)
+    assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
+    assert not list(tmp_path.rglob("tuples_*.root"))

@@ -1,0 +1,239 @@
+"""The task framework: identity, paths, publish, provenance."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import luigi
+import pytest
+
+from tasks.base import PipelineTask
+from tasks.evaluation import ApplyTraining, EvaluatePerformance
+from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
+from tasks.production import ProducePileup, ProduceTuples
+from tasks.report import Report, all_upstream
+from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral, parse_ratio
+from tasks.training import Training
+from taumltools.errors import ConfigError, InputError
+from taumltools.store import read_sidecar
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
+    return tmp_path / "store"
+
+
+def every_task(overrides="", **parameters):
+    report = Report(version="v1", campaign="demo", overrides=overrides, **parameters)
+    return {str(t.folder.parent): t for t in [*all_upstream(report), report]}
+
+
+class Writer(PipelineTask):
+    """A task for tests: two branches of text, content from a setting."""
+
+    product = "text_{branch}.txt"
+    fail = luigi.BoolParameter(default=False, significant=False)
+
+    def reads(self):
+        return ("seed", "training.epochs")
+
+    def n_branches(self):
+        return 2
+
+    def produce(self, path):
+        path.write_text(f"{self.setting('training.epochs')} {self.seed().entropy}")
+        if self.fail:
+            raise InputError("bad input")
+        return {"entries": 1}
+
+
+def writer(**parameters):
+    return Writer(version="v1", **{"branch": 0, **parameters})
+
+
+def test_branch_publishes_product_and_sidecar():
+    task = writer()
+    assert not task.complete()
+    task.run()
+    assert task.complete()
+    meta = read_sidecar(task.path)
+    assert meta["task"] == "Writer"
+    assert meta["config"]["training.epochs"] == task.cfg.training.epochs
+    assert meta["details"] == {"entries": 1}
+    assert meta["identity"] == task.identity
+    assert meta["wall_s"] >= 0
+
+
+def test_failing_branch_leaves_no_target_and_no_sidecar():
+    task = writer(fail=True)
+    with pytest.raises(InputError, match="bad input"):
+        task.run()
+    assert not task.complete()
+    assert list(task.folder.iterdir()) == []
+
+
+def test_failing_twin_keeps_the_published_product():
+    writer().run()
+    with pytest.raises(InputError):
+        writer(fail=True).run()
+    assert writer().complete()
+
+
+def test_same_settings_same_content_in_any_order(tmp_path):
+    contents = []
+    for order in ((0, 1), (1, 0)):
+        for branch in order:
+            writer(branch=branch).run()
+        contents.append([writer(branch=b).path.read_text() for b in (0, 1)])
+    assert contents[0] == contents[1]
+    assert contents[0][0] != contents[0][1]
+
+
+def test_reading_an_undeclared_setting_is_refused():
+    with pytest.raises(KeyError, match="without declaring it"):
+        writer().setting("model")
+
+
+def test_paths_are_absolute_and_named(store):
+    path = ProduceTuples(version="v7", sample="train", dataset="ztautau", branch=0).path
+    assert path.is_absolute()
+    parts = path.relative_to(store).parts
+    assert parts[:5] == ("demo", "ProduceTuples", "train", "ztautau", "v7")
+    assert len(parts[5]) == 8
+    assert parts[6] == "tuples_0.root"
+
+
+def test_store_below_a_relative_path_is_made_absolute(monkeypatch):
+    monkeypatch.setenv("TAUML_STORE", "somewhere")
+    assert ProducePileup(version="v1", branch=0).path.is_absolute()
+
+
+ALL = {
+    ProducePileup, ProduceTuples, CreateSpectralHists, PlanSampling, ShuffleMergeSpectral, ProduceFlatTuples,
+    FeatureSums, FeatureScaling, Training, ApplyTraining, EvaluatePerformance, Report,
+}  # fmt: skip
+
+
+def test_report_depends_on_every_stage():
+    assert {type(t) for t in every_task().values()} == ALL
+
+
+AFTER_TRAINING = {Training, ApplyTraining, EvaluatePerformance, Report}
+AFTER_FLAT = AFTER_TRAINING | {ProduceFlatTuples, FeatureSums, FeatureScaling}
+AFTER_MIX = AFTER_FLAT | {ShuffleMergeSpectral}
+
+
+@pytest.mark.parametrize(
+    ("override", "moved"),
+    [
+        ("training.epochs=99", AFTER_TRAINING),
+        ("report.title=Other", {Report}),
+        ("title=Other", {Report}),
+        ("evaluation.label=Other", {EvaluatePerformance, Report}),
+        ("sampling.n_jobs=3", AFTER_MIX),
+        ("sampling.tau_ratio.jet=3", AFTER_MIX | {PlanSampling}),
+        ("seed=5", ALL),
+        ("production.pileup.mean=11", ALL),
+        ("datasets.qcd.title=Other", {Report}),
+    ],
+)
+def test_a_path_moves_if_and_only_if_a_setting_it_reads_changes(override, moved):
+    before, after = every_task(), every_task(override)
+    assert set(before) == set(after)
+    found = {type(before[key]) for key in before if before[key].identity != after[key].identity}
+    assert found == moved
+
+
+def test_a_dataset_moves_only_what_depends_on_it():
+    before, after = every_task(), every_task("samples.test.ztautau.events=77")
+    moved = {key for key in before if before[key].identity != after[key].identity}
+    families = {type(before[key]) for key in moved}
+    assert families == {ProduceTuples, CreateSpectralHists, ApplyTraining, EvaluatePerformance, Report}
+    assert all("ztautau" in key for key in moved if type(before[key]) in {ProduceTuples, CreateSpectralHists})
+
+
+def test_resources_and_workflow_do_not_move_outputs():
+    plain = Report(version="v1")
+    assert plain.path == Report(version="v1", workflow="local", tolerance=0.5).path
+    assert Training(version="v1").path == Training(version="v1", tracking_uri="http://localhost:1").path
+
+
+def test_command_line_options_of_sampling_move_the_output():
+    plain = ShuffleMergeSpectral(version="v1")
+    assert ShuffleMergeSpectral(version="v1", n_jobs=5).n_branches() == 5
+    assert ShuffleMergeSpectral(version="v1", n_jobs=5).folder != plain.folder
+    other = ShuffleMergeSpectral(version="v1", tau_ratio=("tau:1", "jet:2"))
+    assert other.folder != plain.folder
+    assert other.upstream()["plan"].folder != plain.upstream()["plan"].folder
+    assert ShuffleMergeSpectral(version="v1", n_jobs=5).upstream()["plan"].folder == plain.upstream()["plan"].folder
+
+
+def test_ratio_of_wrong_form_is_explained():
+    assert parse_ratio(("jet:1", "tau:-1")) == {"jet": 1.0, "tau": -1.0}
+    with pytest.raises(ConfigError, match="'jet=1' is not of the form"):
+        parse_ratio(("jet=1",))
+
+
+def test_branch_maps_are_pure(store):
+    # no branch map looks into the store: it does not exist, and none creates it
+    for task in every_task().values():
+        assert len(task.branch_map) == task.n_branches()
+    assert not store.exists()
+
+
+def law(*arguments, **kwargs):
+    command = [str(Path(sys.executable).with_name("law")), *arguments]
+    environment = os.environ | {"LAW_HOME": str(ROOT / ".law"), "LAW_CONFIG_FILE": str(ROOT / "law.cfg")}
+    environment["PYTHONPATH"] = str(ROOT)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, **kwargs)
+
+
+def test_index_finds_all_tasks_quickly():
+    law("index")
+    start = time.perf_counter()
+    done = law("index")
+    assert time.perf_counter() - start < 4  # 1.2 s on a quiet machine
+    assert done.returncode == 0, done.stderr
+    index = (ROOT / ".law" / "index").read_text()
+    assert {line.split(":")[1] for line in index.splitlines()} >= {t.__name__ for t in ALL}
+
+
+@pytest.mark.parametrize("task", sorted(t.__name__ for t in ALL))
+def test_help_of_every_task_names_the_shared_options(task):
+    done = law("run", task, "--help")
+    assert done.returncode == 0, done.stderr
+    for option in ("--version", "--campaign", "--overrides", "--workflow"):
+        assert option in done.stdout
+
+
+def test_print_status_shows_the_whole_tree(store):
+    done = law("run", "Report", "--version", "v1", "--print-status", "-1")
+    assert done.returncode == 0, done.stderr + done.stdout
+    for task in ALL:
+        assert task.__name__ in done.stdout
+    assert "absent" in done.stdout
+    assert not store.exists()
+
+
+def test_unknown_campaign_and_override_stop_with_the_known_ones(store):
+    done = law("run", "Report", "--version", "v1", "--campaign", "demmo")
+    assert done.returncode != 0
+    assert "unknown campaign 'demmo'" in done.stderr + done.stdout
+    done = law("run", "Report", "--version", "v1", "--overrides", "training.epoch=3")
+    assert done.returncode != 0
+    assert "training.epoch" in done.stderr + done.stdout
+    assert not store.exists()
+
+
+def test_sidecars_of_real_products_are_json(store):
+    task = writer()
+    task.run()
+    assert json.loads((task.folder / "text_0.txt.meta.json").read_text())["branch"] == 0
