@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ class ProduceFlatTuples(PipelineTask):
 
         config = self.setting("features")
         with open_tuples(self.input_paths()[0]) as reader:
-            chunks = reader.iterate(required_branches(config), config.chunk_entries)
+            chunks = reader.iterate(required_branches(config))
             parts = (make_flat(chunk, config) for chunk in progress(chunks, label=f"flat {self.branch}", unit="chunk"))
-            return {"entries": write_flat(path, parts), "input_entries": reader.entries}
+            return {"entries": write_flat(path, parts, config=config), "input_entries": reader.entries}
 
     def validate(self, path: Path) -> None:
         """The file opens with consistent lengths and is not empty."""
@@ -111,14 +112,15 @@ class FeatureScaling(PipelineTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """Merge the sums; the result does not depend on how the sample was split."""
         from taumltools.features.scaling import FeatureSums as Sums
-        from taumltools.features.scaling import make_scaling, save_scaling
+        from taumltools.features.scaling import make_scaling
 
         sums = Sums.merge([Sums.load(p) for p in self.upstream()["sums"].paths()])
-        save_scaling(path, make_scaling(sums, self.setting("features")))
+        scaling = make_scaling(sums, self.setting("features"))
+        path.write_text(json.dumps(scaling, indent=1) + "\n", encoding="utf-8")
         return {}
 
     def validate(self, path: Path) -> None:
         """The scaling reads back and fits the features."""
         from taumltools.features.scaling import load_scaling
 
-        load_scaling(path)
+        load_scaling(path, self.setting("features"))

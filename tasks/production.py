@@ -25,8 +25,6 @@ class ProducePileup(PipelineTask):
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Generate the pool."""
-        from numpy.random import default_rng  # noqa: F401  (numpy is loaded with the generator)
-
         from taumltools.production.pileup import generate_pileup
 
         pool = generate_pileup(self.setting("production"), self.seed())
@@ -68,14 +66,12 @@ class ProduceTuples(DatasetTask):
     product = "tuples_{branch}.root"
 
     def reads(self) -> tuple[str, ...]:
-        """Production settings, and of the dataset what decides its content (not its title)."""
-        return (
-            "seed",
-            "production",
-            f"datasets.{self.dataset}.process",
-            f"datasets.{self.dataset}.source",
-            f"samples.{self.sample}.{self.dataset}",
-        )
+        """Production settings, and of the dataset everything but the title, which only plots show."""
+        from taumltools.config.identity import plain_members, select
+
+        dataset = f"datasets.{self.dataset}"
+        content = [f"{dataset}.{name}" for name in plain_members(select(self.cfg, dataset)) if name != "title"]
+        return ("seed", "production", f"samples.{self.sample}.{self.dataset}", *content)
 
     def upstream(self) -> dict[str, Any]:
         """The pile-up pool."""

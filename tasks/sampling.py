@@ -83,8 +83,9 @@ class SamplingTask(PipelineTask):
         return config
 
     def settings(self) -> dict[str, Any]:
-        """What is read, with the options applied, so that they move the output."""
-        return super().settings() | {"sampling": self.sampling}
+        """What is read, with the options applied, so that they move the output; memory does not."""
+        config = dataclasses.replace(self.sampling, memory_mb=1.0)
+        return super().settings() | {"sampling": config}
 
 
 def parse_ratio(items: tuple[str, ...]) -> dict[str, float]:
@@ -164,11 +165,13 @@ class ShuffleMergeSpectral(SamplingTask):
         import numpy as np
 
         from taumltools.sampling.acceptance import AcceptancePlan
-        from taumltools.sampling.gather import InputFile, gather_part
+        from taumltools.sampling.gather import enabled_branches, gather_part
+        from taumltools.sampling.partition import InputFile
         from taumltools.sampling.spectra import Spectra
         from taumltools.tuples.io import write_tuples
 
-        upstream = self.upstream()
+        upstream, config = self.upstream(), self.sampling
+        branches = enabled_branches(config.disabled_branches)
         inputs = [
             InputFile(path=tuples.path_of(branch), entries=Spectra.load(spectra.path_of(branch)).entries, dataset=tuples.dataset)
             for tuples, spectra in zip(upstream["tuples"], upstream["spectra"], strict=True)
@@ -180,8 +183,10 @@ class ShuffleMergeSpectral(SamplingTask):
             job=self.branch,
             n_jobs=self.n_branches(),
             rng=np.random.default_rng(self.seed()),
+            branches=branches,
+            memory_mb=config.memory_mb,
         )
-        return {"entries": write_tuples(path, part.tuples), "yields": part.yields.as_json()}
+        return {"entries": write_tuples(path, part.tuples, branches), "yields": part.yields.as_json()}
 
     def validate(self, path: Path) -> None:
         """The part opens and is not empty."""

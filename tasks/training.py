@@ -19,7 +19,7 @@ class Training(PipelineTask):
     tracking_uri = luigi.Parameter(
         default="",
         significant=False,
-        description="mlflow tracking server, e.g. http://host:5000; default: a store of its own under $TAUML_STORE",
+        description="mlflow tracking server, e.g. http://host:5000; default: mlflow below $TAUML_STORE",
     )
 
     def reads(self) -> tuple[str, ...]:
@@ -37,26 +37,20 @@ class Training(PipelineTask):
 
         result = train(
             self.upstream()["flat"].paths(),
-            load_scaling(self.upstream()["scaling"].path),
+            load_scaling(self.upstream()["scaling"].path, self.setting("features")),
             features=self.setting("features"),
             model=self.setting("model"),
             training=self.setting("training"),
             out_dir=path,
-            seed=self.seed(),
+            seed=int(self.seed().generate_state(1)[0]),
             run_name=f"{self.campaign}-{self.version}-{self.identity}",
-            tracking_uri=self.tracking_uri or default_tracking_uri(),
+            tracking_uri=self.tracking_uri or str(store_root() / "mlflow"),
+            tags={"version": self.version, "campaign": self.campaign, "identity": self.identity},
         )
-        return result.as_json()
+        return result.metrics | {"run": result.run}
 
     def validate(self, path: Path) -> None:
         """The model reloads by itself."""
         from taumltools.training.network import load_network
 
         load_network(path)
-
-
-def default_tracking_uri() -> str:
-    """The mlflow store of this pipeline: a database file beside the outputs."""
-    folder = store_root() / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'mlflow.db'}"
