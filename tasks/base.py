@@ -51,6 +51,8 @@ class PipelineTask(law.LocalWorkflow, law.Task):
     )
 
     exclude_index = True
+    # branch maps are pure, so all branches can be planned at once instead of being yielded while running
+    local_workflow_require_branches = True
 
     product: ClassVar[str] = ""
     """File or folder name of the product; may contain ``{branch}``."""
@@ -212,7 +214,8 @@ class PipelineTask(law.LocalWorkflow, law.Task):
                     usage=usage,
                 )
 
-        log.info("%s branch %d: %s", type(self).__name__, self.branch, self.path)
+        label = " ".join((type(self).__name__, *self.keys(), str(self.branch)))
+        log.info("%s: %.1f s, %.0f MB, %s", label, usage.wall_s, usage.peak_rss_mb, self.path)
 
     def input_paths(self) -> list[Path]:
         """Products this branch reads; recorded in the side-car."""

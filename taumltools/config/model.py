@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import model_validator
+
 from taumltools.config.base import settings
 
 
 @settings
 class ModelConfig:
-    """Which network, and its sizes (``configs/model``)."""
+    """Which network, and its sizes (``configs/model``).
+
+    Attributes:
+        name: a network of :data:`taumltools.training.models.MODELS`.
+        object_units: widths of the layers shared by all objects of a block.
+        tau_units: widths of the layers that see tau-level features.
+        dense_units: widths of the layers after everything is joined.
+        attention_heads: weighted means over the objects; each head learns its own weights.
+        activation: between layers; relu is the fastest on a CPU.
+        dropout: fraction of units dropped after the layers of ``dense_units`` while training.
+    """
 
     name: str = "deepset"
+    object_units: tuple[int, ...] = (64, 64)
+    tau_units: tuple[int, ...] = (64,)
+    dense_units: tuple[int, ...] = (128, 64)
+    attention_heads: int = 4
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    dropout: float = 0.1
+
+    @model_validator(mode="after")
+    def _sizes(self) -> ModelConfig:
+        for name in ("object_units", "tau_units", "dense_units"):
+            widths = getattr(self, name)
+            if not widths or min(widths) < 1:
+                raise ValueError(f"{name} needs at least one positive width, found {widths}")
+        if self.attention_heads < 1:
+            raise ValueError(f"attention_heads must be at least 1, found {self.attention_heads}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ValueError(f"dropout must be in [0, 1), found {self.dropout}")
+        return self

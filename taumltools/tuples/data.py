@@ -100,16 +100,38 @@ class Tuples:
         return len(next(iter(columns.values()))) if columns else 0
 
     def __contains__(self, name: object) -> bool:
-        return name in self.branches
+        return isinstance(name, str) and self._find(name) is not None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The flat array of a branch, by its full name."""
+        prefix, field_name = self.locate(name)
+        return self.collections[prefix].columns[field_name] if prefix else self.scalars[name]
+
+    def locate(self, name: str) -> tuple[str, str]:
+        """Where a branch is: (collection prefix, field name), or ("", name) for a scalar.
+
+        Raises:
+            InputError: no such branch.
+        """
+        found = self._find(name)
+        if found is None:
+            raise InputError(f"branch '{name}' is not among the columns read ({len(self.branches)} branches)")
+        return found
+
+    def _find(self, name: str) -> tuple[str, str] | None:
         if name in self.scalars:
-            return self.scalars[name]
+            return "", name
         for prefix, collection in self.collections.items():
             if name.startswith(prefix + "_") and name[len(prefix) + 1 :] in collection.columns:
-                return collection.columns[name[len(prefix) + 1 :]]
-        raise InputError(f"branch '{name}' is not among the columns read ({len(self.branches)} branches)")
+                return prefix, name[len(prefix) + 1 :]
+        return None
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all columns and offsets in bytes."""
+        collections = self.collections.values()
+        jagged = sum(c.offsets.nbytes + sum(x.nbytes for x in c.columns.values()) for c in collections)
+        return jagged + sum(column.nbytes for column in self.scalars.values())
 
     @property
     def branches(self) -> list[str]:
@@ -130,6 +152,10 @@ class Tuples:
             {name: column[start:stop] for name, column in self.scalars.items()},
             {name: c.slice(start, stop) for name, c in self.collections.items()},
         )
+
+    def with_scalars(self, scalars: Mapping[str, np.ndarray]) -> Tuples:
+        """The same entries with scalar columns added or replaced (branch name to array of shape (n,))."""
+        return Tuples({**self.scalars, **scalars}, self.collections)
 
     @staticmethod
     def concatenate(parts: Sequence[Tuples]) -> Tuples:

@@ -1,0 +1,83 @@
+"""Flat tuples in memory: raw features of tau candidates and of the objects around them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from taumltools.errors import InputError
+from taumltools.tuples.data import Collection
+
+
+@dataclass(frozen=True)
+class FlatTuples:
+    """Features of n tau candidates, in raw physical values; NaN means not defined.
+
+    Attributes:
+        index: what an entry is: run, lumi, evt, entry, tau_type, tau_pt, ...; shape (n,).
+        taus: tau-level features by name, float32, shape (n,).
+        objects: blocks of object features by name, float32 columns.
+        dropped: how many entries were left out, by reason.
+
+    Examples:
+        >>> flat = FlatTuples({"entry": np.arange(3)}, {"tau_pt": np.float32([20, 30, 40])}, {})
+        >>> len(flat), flat.slice(1, 3).taus["tau_pt"]
+        (3, array([30., 40.], dtype=float32))
+    """
+
+    index: dict[str, np.ndarray]
+    taus: dict[str, np.ndarray]
+    objects: dict[str, Collection]
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        columns: dict[str, np.ndarray | Collection] = {**self.index, **self.taus, **self.objects}
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise InputError(f"columns of one flat table differ in length: {lengths}")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.index.values())))
+
+    def take(self, rows: np.ndarray) -> FlatTuples:
+        """Entries ``rows`` (int array of any order)."""
+        return FlatTuples(
+            {name: column[rows] for name, column in self.index.items()},
+            {name: column[rows] for name, column in self.taus.items()},
+            {name: block.take(rows) for name, block in self.objects.items()},
+        )
+
+    def slice(self, start: int, stop: int) -> FlatTuples:
+        """Entries start to stop (exclusive), as views."""
+        return FlatTuples(
+            {name: column[start:stop] for name, column in self.index.items()},
+            {name: column[start:stop] for name, column in self.taus.items()},
+            {name: block.slice(start, stop) for name, block in self.objects.items()},
+        )
+
+    def layout(self) -> dict[str, list[str]]:
+        """Column names by part: ``{"index": [...], "taus": [...], "objects/<block>": [...]}``."""
+        blocks = {f"objects/{name}": list(block.columns) for name, block in self.objects.items()}
+        return {"index": list(self.index), "taus": list(self.taus), **blocks}
+
+    @staticmethod
+    def concatenate(parts: Sequence[FlatTuples]) -> FlatTuples:
+        """Join tables with the same columns; entries keep their order, ``dropped`` adds up."""
+        if not parts:
+            raise InputError("nothing to join: no flat table was given")
+        first = parts[0]
+        for part in parts[1:]:
+            if part.layout() != first.layout():
+                raise InputError(f"flat tables with different columns: {first.layout()} and {part.layout()}")
+        dropped: Counter[str] = Counter()
+        for part in parts:
+            dropped.update(part.dropped)
+        return FlatTuples(
+            {name: np.concatenate([p.index[name] for p in parts]) for name in first.index},
+            {name: np.concatenate([p.taus[name] for p in parts]) for name in first.taus},
+            {name: Collection.concatenate([p.objects[name] for p in parts]) for name in first.objects},
+            dict(dropped),
+        )

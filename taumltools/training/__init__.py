@@ -1,0 +1,1 @@
+"""Training: loader, networks, losses, the fit, tracking, and the trained network."""

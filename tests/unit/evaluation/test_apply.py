@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from taumltools.config.features import FeatureConfig, FeaturesConfig
+from taumltools.errors import InputError
+from taumltools.evaluation.apply import apply_network, model_identity, one_hot
+from taumltools.evaluation.predictions import Predictions
+from taumltools.features.flat import FlatTuples
+from taumltools.tuples.io import write_tuples
+from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.truth import TauType, truth_type
+
+FEATURES = FeaturesConfig(taus={"tau_pt": FeatureConfig(), "tau_eta": FeatureConfig()})
+COLUMNS = ("run", "evt", "tau_pt", "tau_decayMode")
+
+
+class FromPt:
+    """Stands for a network: outputs that follow from pt, so that each row can be checked."""
+
+    def predict(self, flat: FlatTuples, batch_size: int = 2048) -> np.ndarray:
+        tau = 1 / (1 + flat.taus["tau_pt"] / 50)
+        return np.stack([(1 - tau) / 3, (1 - tau) / 3, tau, (1 - tau) / 3], axis=1).astype(np.float32)
+
+
+class Broken(FromPt):
+    def predict(self, flat: FlatTuples, batch_size: int = 2048) -> np.ndarray:
+        outputs = super().predict(flat, batch_size)
+        outputs[1] = np.nan
+        return outputs
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("tuples")
+    paths = [folder / f"taus_{seed}.arrow" for seed in range(2)]
+    for seed, path in enumerate(paths):
+        write_tuples(path, mock_tuples(200, seed=seed))
+    return paths
+
+
+def apply(files: list[Path], out: Path, **options: object) -> dict:
+    options = {"network": FromPt(), "dataset": "mock"} | options
+    return apply_network(Path("model"), files, out, FEATURES, COLUMNS, **options)
+
+
+def test_one_row_per_entry_in_input_order(files: list[Path], tmp_path: Path):
+    summary = apply(files, tmp_path / "p.h5")
+    found = Predictions.read(tmp_path / "p.h5")
+    taus = [mock_tuples(200, seed=seed) for seed in range(2)]
+    assert len(found) == summary["entries"] == 400
+    for name in COLUMNS:
+        np.testing.assert_array_equal(found.columns[name], np.concatenate([t[name] for t in taus]))
+    reconstructed = np.concatenate([t["tau_index"] >= 0 for t in taus])
+    np.testing.assert_array_equal(found.scored, reconstructed)
+    assert 0 < summary["scored"] == reconstructed.sum() < 400
+    expected = 1 / (1 + found.columns["tau_pt"] / 50)
+    np.testing.assert_allclose(found.outputs[reconstructed, 2], expected[reconstructed], rtol=1e-6)
+    assert np.isnan(found.outputs[~reconstructed]).all()
+
+
+def test_truth_is_that_of_the_tuples(files: list[Path], tmp_path: Path):
+    summary = apply(files, tmp_path / "p.h5")
+    found = Predictions.read(tmp_path / "p.h5")
+    types = np.concatenate([truth_type(mock_tuples(200, seed=seed)) for seed in range(2)])
+    np.testing.assert_array_equal(found.truth, types)
+    assert (found.scored & (found.truth == -1)).any(), "entries without type are scored"
+    assert summary["entries_by_type"]["none"] == (types == -1).sum()
+    assert sum(summary["entries_by_type"].values()) == 400
+
+
+def test_result_does_not_depend_on_chunks(files: list[Path], tmp_path: Path):
+    apply(files, tmp_path / "a.h5", step=7)
+    apply(files, tmp_path / "b.h5")
+    a, b = (Predictions.read(tmp_path / name) for name in ("a.h5", "b.h5"))
+    np.testing.assert_array_equal(a.outputs, b.outputs)
+    np.testing.assert_array_equal(a.columns["evt"], b.columns["evt"])
+
+
+def test_one_file_may_be_given_alone(files: list[Path], tmp_path: Path):
+    assert apply(files[0], tmp_path / "p.h5")["entries"] == 200  # type: ignore[arg-type]
+
+
+def test_data_has_no_targets(files: list[Path], tmp_path: Path):
+    apply(files[:1], tmp_path / "p.h5", sample_type="Data")
+    found = Predictions.read(tmp_path / "p.h5")
+    assert not found.targets.any()
+    assert found.scored.any()
+
+
+def test_bad_output_names_file_and_event(files: list[Path], tmp_path: Path):
+    with pytest.raises(InputError, match=r"taus_0\.arrow: the network gives NaN .* run=\d+, lumi=\d+, evt=\d+"):
+        apply(files, tmp_path / "p.h5", network=Broken())
+
+
+def test_unknown_column_is_named(files: list[Path], tmp_path: Path):
+    with pytest.raises(InputError, match="tau_nonsense"):
+        apply_network(Path("m"), files, tmp_path / "p.h5", FEATURES, ["tau_nonsense"], network=FromPt())
+
+
+def test_one_hot_of_embedded_and_data():
+    types = np.array([TauType.emb_tau, TauType.emb_jet, TauType.data, -1, TauType.e], np.int8)
+    assert one_hot(types).argmax(axis=1)[[0, 1, 4]].tolist() == [2, 3, 0]
+    assert one_hot(types).sum(axis=1).tolist() == [1, 1, 0, 0, 1]
+
+
+def test_model_identity_follows_the_weights(tmp_path: Path):
+    assert model_identity(tmp_path) == tmp_path.name
+    (tmp_path / "model.keras").write_bytes(b"one")
+    first = model_identity(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"two")
+    assert first != model_identity(tmp_path)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from taumltools.evaluation.efficiency import efficiency_against
+from taumltools.evaluation.intervals import clopper_pearson
+from taumltools.evaluation.working_points import measure
+
+
+def test_lower_edge_belongs_to_the_bin():
+    curve = efficiency_against(np.array([20.0, 30.0, 40.0]), np.array([True, False, True]), [20, 30, 40])
+    assert curve.efficiency.tolist() == [1, 0]
+    assert curve.entries.tolist() == [1, 1]
+
+
+def test_outside_and_nan_are_left_out():
+    curve = efficiency_against(np.array([np.nan, 10.0, 25.0]), np.array([True, True, False]), [20, 30])
+    assert curve.efficiency.tolist() == [0]
+    assert curve.entries.tolist() == [1]
+
+
+def test_empty_bins_are_nan():
+    curve = efficiency_against(np.array([25.0]), np.array([True]), [20, 30, 40])
+    assert np.isnan(curve.efficiency[1])
+    assert np.isnan([curve.low[1], curve.high[1]]).all()
+    assert curve.entries[1] == 0
+
+
+def test_intervals_are_those_of_the_counts():
+    rng = np.random.default_rng(0)
+    curve = efficiency_against(rng.random(1000), rng.random(1000) < 0.3, [0, 0.5, 1])
+    low, high = clopper_pearson(curve.efficiency, curve.entries)
+    np.testing.assert_allclose(curve.low, low)
+    np.testing.assert_allclose(curve.high, high)
+
+
+@given(st.integers(1, 200), st.booleans())
+def test_one_bin_is_the_plain_efficiency(n: int, weighted: bool):
+    rng = np.random.default_rng(n)
+    passed, weight = rng.random(n) < 0.4, rng.uniform(0.5, 2, n) if weighted else None
+    curve = efficiency_against(rng.random(n), passed, [0, 1], weight)
+    expected = measure(passed, weight)
+    assert curve.efficiency[0] == pytest.approx(expected.value)
+    assert curve.entries[0] == pytest.approx(expected.entries)
+    assert curve.high[0] == pytest.approx(expected.high)

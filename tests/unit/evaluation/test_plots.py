@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+
+from taumltools.config.evaluation import EvaluationConfig
+from taumltools.errors import InputError
+from taumltools.evaluation.draw import draw_all, region_name
+from taumltools.evaluation.mock import mock_predictions
+from taumltools.evaluation.performance import evaluate
+from taumltools.evaluation.plots import array, find_curve, find_points, plot_confusion, plot_efficiency, plot_roc, plot_scores
+from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, region_text, save_figure
+
+
+@pytest.fixture(scope="module")
+def performances(config: EvaluationConfig) -> list[dict]:
+    predictions = mock_predictions(3000, seed=2)
+    return [evaluate(predictions, config, name) for name in ("deeptau", "charged_isolation")]
+
+
+@pytest.fixture(scope="module")
+def region(performances: list[dict]) -> dict:
+    return performances[0]["curves"][0]["region"]
+
+
+def test_roc_shows_the_stored_numbers(performances: list[dict], region: dict, config: EvaluationConfig):
+    figure = plot_roc(performances, "jet", region, config.style)
+    main, ratio = figure.axes
+    curve = find_curve(performances[0], "jet", region)
+    fpr = array(curve["false_positive_rate"])
+    np.testing.assert_array_equal(main.lines[0].get_ydata(), fpr[fpr > 0])
+    assert main.get_yscale() == "log"
+    assert main.get_xlim() == config.style.axes["jet"].efficiency
+    np.testing.assert_array_equal(ratio.lines[0].get_ydata(), curve["ratio"]["ratio"])
+    labels = [text.get_text() for text in main.get_legend().get_texts()]
+    assert [label.split(",")[0] for label in labels] == ["Network", "Charged isolation"]
+    assert "Charged isolation" in ratio.get_ylabel()
+
+
+def test_roc_without_reference_has_no_ratio(performances: list[dict], region: dict, config: EvaluationConfig):
+    figure = plot_roc(performances, "mu", region, config.style)
+    assert len(figure.axes) == 1
+    assert len(figure.axes[0].get_legend().get_texts()) == 1
+
+
+def test_roc_needs_a_curve(performances: list[dict], config: EvaluationConfig):
+    with pytest.raises(InputError, match="no ROC curve vs jet"):
+        plot_roc(performances, "jet", {"pt": [1, 2]}, config.style)
+    assert find_points(performances[0], "jet", {"pt": [1, 2]}) == []
+
+
+def test_efficiency_has_taus_left_and_fakes_right(performances: list[dict], config: EvaluationConfig):
+    figure = plot_efficiency(performances[0], "jet", "tau_pt", config.efficiency["tau_pt"], config.style)
+    left, right = figure.axes
+    assert (left.get_yscale(), right.get_yscale()) == ("linear", "log")
+    assert left.get_xscale() == "log"
+    assert "misidentification" in right.get_ylabel()
+    names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == list(config.working_points.targets["jet"])
+    with pytest.raises(InputError, match="no efficiency vs jet against npu"):
+        plot_efficiency(performances[0], "jet", "npu", config.efficiency["tau_pt"], config.style)
+
+
+def test_scores_are_normalised(performances: list[dict], config: EvaluationConfig):
+    for performance in performances:
+        axes = plot_scores(performance, "jet", config.style).axes[0]
+        for patch in axes.patches:
+            assert patch.get_data().values.sum() == pytest.approx(1)
+
+
+def test_confusion_shows_percent(performances: list[dict], config: EvaluationConfig):
+    axes = plot_confusion(performances[0], config.style).axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert f"{100 * performances[0]['confusion']['fractions'][0][0]:.1f}" in texts
+    with pytest.raises(InputError, match="it is not a network"):
+        plot_confusion(performances[1], config.style)
+
+
+def test_global_settings_stay_untouched(performances: list[dict], config: EvaluationConfig, tmp_path: Path):
+    before = dict(mpl.rcParams)
+    save_figure(plot_scores(performances[0], "e", config.style), tmp_path / "x.png")
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("suffix", ["pdf", "png"])
+def test_same_content_gives_the_same_bytes(performances: list[dict], config: EvaluationConfig, tmp_path: Path, suffix: str):
+    for name in ("a", "b"):
+        save_figure(plot_scores(performances[0], "jet", config.style), tmp_path / f"{name}.{suffix}")
+    content = (tmp_path / f"a.{suffix}").read_bytes()
+    assert content == (tmp_path / f"b.{suffix}").read_bytes()
+    assert b"CreationDate" not in content
+
+
+def test_draw_all_draws_what_there_is(performances: list[dict], config: EvaluationConfig, tmp_path: Path):
+    quick = replace(config, style=replace(config.style, formats=("png",)), efficiency={})
+    isolation = performances[1] | {"curves": performances[1]["curves"][:1]}
+    paths = draw_all(isolation, {}, quick, tmp_path)
+    assert [path.name for path in paths] == [
+        f"roc_vs_jet_{region_name(isolation['curves'][0]['region'])}.png",
+        "scores_vs_jet.png",
+    ]
+    assert all(path.stat().st_size > 5000 for path in paths)
+
+
+def test_empty_regions_are_not_drawn(performances: list[dict], config: EvaluationConfig, tmp_path: Path):
+    quick = replace(config, style=replace(config.style, formats=("png",)), efficiency={})
+    empty = performances[1] | {"curves": [{"vs": "jet", "region": {}, "missing": "no taus", "auc": None}]}
+    assert [path.name for path in draw_all(empty, {}, quick, tmp_path)] == ["scores_vs_jet.png"]
+
+
+@pytest.mark.parametrize(
+    ("pt", "text"), [([20, 100], "< 100"), ([100, 1000], "> 100"), ([20, 1000], "> 20"), ([30, 80], "30 < ")]
+)
+def test_region_text(pt: list, text: str):
+    assert text in region_text({"pt": pt, "abs_eta": [0, 2.3]})[0]
+
+
+def test_no_colour_means_two_things():
+    assert not set(SERIES_COLOURS) & set(TYPE_COLOURS.values())

@@ -1,0 +1,146 @@
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from taumltools.config.training import TrackingConfig, TrainingConfig
+from taumltools.errors import InputError
+from taumltools.training import fit
+from taumltools.training.fit import train
+from taumltools.training.network import load_network
+
+CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "training").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, paths, features, scaling, model, training):
+    out = tmp_path_factory.mktemp("model")
+    return out, train(paths, scaling, features, model, training, out, seed=7)
+
+
+def test_it_learns(fitted):
+    _, result = fitted
+    assert result.history["loss"][-1] < 0.8 * result.history["loss"][0]
+    assert result.metrics["val_auc_jet"] > 0.9
+    assert result.metrics["val_auc_mu"] > 0.8
+
+
+def test_files_tell_what_was_done(fitted, flat, features):
+    out, result = fitted
+    assert {p.name for p in out.iterdir()} == {"model.keras", "history.json", "metrics.json", "run.json"}
+    assert json.loads((out / "history.json").read_text()) == result.history
+    assert json.loads((out / "metrics.json").read_text()) == result.metrics
+    run = json.loads((out / "run.json").read_text())
+    assert run["mlflow"] == {}
+    assert run["seed"] == 7
+    assert list(run["features"]["taus"]) == list(features.taus)
+    assert {len(values) for values in result.history.values()} == {3}
+    entries = result.metrics["entries"]
+    assert sum(sum(types.values()) for types in entries.values()) == len(flat)
+
+
+def test_kept_epoch_has_the_lowest_validation_loss(fitted):
+    _, result = fitted
+    best = int(np.argmin(result.history["val_loss"]))
+    assert result.metrics["best_epoch"] == best + 1
+    assert result.metrics["val_loss"] == result.history["val_loss"][best]
+
+
+def test_same_seed_same_network(fitted, tmp_path, paths, features, scaling, model, training, flat):
+    out, _ = fitted
+    first = load_network(out).predict(flat)
+    train(paths, scaling, features, model, training, tmp_path / "again", seed=7)
+    np.testing.assert_allclose(load_network(tmp_path / "again").predict(flat), first, rtol=1e-4, atol=1e-5)
+
+
+def test_streaming_trains_too(tmp_path, paths, features, scaling, model, training, replace):
+    config = replace(training, cache_mb=0, epochs=1, optimizer="nadam", schedule="constant")
+    result = train(paths, scaling, features, model, config, tmp_path, seed=1)
+    assert np.isfinite(result.metrics["val_loss"])
+    assert result.history["learning_rate"] == [pytest.approx(config.learning_rate)]
+
+
+def test_nan_loss_stops_with_advice(tmp_path, paths, features, scaling, model, training, replace, monkeypatch):
+    from keras import ops
+
+    monkeypatch.setattr(fit, "make_loss", lambda *_: lambda y, p: ops.log(-1.0 - p[:, 0]) * y[:, 0])
+    with pytest.raises(InputError, match=r"the loss became nan in epoch 1/3, step 1: lower the learning rate"):
+        train(paths, scaling, features, model, training, tmp_path, seed=1)
+    assert not (tmp_path / "model.keras").exists()
+
+
+def test_early_stopping_keeps_the_best_weights(
+    tmp_path, paths, features, scaling, model, training, replace, monkeypatch, caplog
+):
+    losses = iter([3.0, 1.0, 2.0, 2.0, 0.5])
+    figures = dict.fromkeys(["val_accuracy", "val_auc_e", "val_auc_mu", "val_auc_jet"], 0.5)
+    monkeypatch.setattr(fit, "_validate", lambda *_: {"val_loss": next(losses), **figures})
+    config = replace(training, epochs=5, patience=2, optimizer="adam")
+    with caplog.at_level(logging.INFO):
+        result = train(paths, scaling, features, model, config, tmp_path, seed=1)
+    assert result.metrics["best_epoch"] == 2
+    assert result.history["epoch"] == [1, 2, 3, 4]
+    assert "no better validation loss for 2 epochs" in caplog.text
+
+
+def test_scaling_of_other_features_is_refused(tmp_path, paths, features, model, training):
+    with pytest.raises(InputError, match=r"no constants for taus\.iso"):
+        train(paths, {"taus": {}}, features, model, training, tmp_path, seed=1)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_shipped_settings_are_valid(path):
+    assert TypeAdapter(TrainingConfig).validate_python(yaml.safe_load(path.read_text())).epochs > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs must be positive"),
+        ({"validation_fraction": 0.0}, "validation_fraction must be between 0 and 1"),
+        ({"scale_factors": (0, 0, 0, 0)}, "scale_factors must be positive"),
+        ({"loss": "hinge"}, "loss"),
+    ],
+)
+def test_wrong_settings(change, message):
+    with pytest.raises(ValidationError, match=message):
+        TrainingConfig(**change)
+
+
+def test_tracked_training_with_another_seed(
+    fitted, tmp_path, paths, features, scaling, model, training, replace, monkeypatch, flat
+):
+    monkeypatch.chdir(tmp_path)
+    config = replace(training, tracking=TrackingConfig(experiment="tests"))
+    out = tmp_path / "model"
+    result = train(
+        paths, scaling, features, model, config, out, seed=8, tracking_uri=str(tmp_path / "ml"), run_name="x"
+    )
+    assert not np.allclose(load_network(out).predict(flat), load_network(fitted[0]).predict(flat), atol=1e-2)
+    assert json.loads((out / "run.json").read_text())["mlflow"] == result.run
+    assert {p.name for p in tmp_path.iterdir()} == {"model", "ml"}
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=result.run["tracking_uri"])
+    run = client.get_run(result.run["run_id"])
+    assert run.info.status == "FINISHED"
+    assert run.data.params["training.learning_rate"] == "0.01"
+    history = client.get_metric_history(result.run["run_id"], "val_loss")
+    assert [m.value for m in history] == result.history["val_loss"]
+    assert {a.path for a in client.list_artifacts(result.run["run_id"])} == {p.name for p in out.iterdir()}
+
+
+def test_failed_fit_is_recorded_as_failed(tmp_path, paths, features, scaling, model, training, replace, monkeypatch):
+    monkeypatch.setattr(fit, "_fit", lambda *_: (_ for _ in ()).throw(InputError("no")))
+    config = replace(training, tracking=TrackingConfig(experiment="tests"))
+    with pytest.raises(InputError, match="no"):
+        train(paths, scaling, features, model, config, tmp_path / "out", seed=1, tracking_uri=str(tmp_path / "ml"))
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'ml' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("tests").experiment_id
+    assert [run.info.status for run in client.search_runs([experiment])] == ["FAILED"]

@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+
+from taumltools.errors import InputError
+from taumltools.features.flat import FlatTuples
+from taumltools.features.scaling import load_scaling
+from taumltools.training.models import build_model
+from taumltools.training.network import Network, load_network
+
+
+@pytest.fixture(scope="module")
+def network(features, scaling, model):
+    keras.utils.set_random_seed(3)
+    return Network.of(build_model(model, features, load_scaling(scaling, features)))
+
+
+def test_layout_comes_from_the_scaling_layers(network, features):
+    assert network.layout == {block: list(names) for block, names in features.blocks().items()}
+
+
+def test_batches_do_not_change_predictions(network, flat):
+    part = flat.slice(0, 300)
+    np.testing.assert_allclose(network.predict(part, 300), network.predict(part, 77), rtol=1e-4, atol=1e-6)
+
+
+def test_columns_may_come_in_any_order_and_number(network, flat):
+    part = flat.slice(0, 20)
+    taus = dict(reversed(list({**part.taus, "more": part.taus["iso"]}.items())))
+    np.testing.assert_array_equal(network.predict(FlatTuples(part.index, taus, part.objects)), network.predict(part))
+
+
+def test_nothing_to_predict(network, flat):
+    assert network.predict(flat.slice(0, 0)).shape == (0, 4)
+
+
+def test_missing_feature_is_named(network, flat):
+    less = FlatTuples(flat.index, {"iso": flat.taus["iso"]}, flat.objects)
+    with pytest.raises(InputError, match=r"needs the features \['tau_eta'\] of block 'taus'"):
+        network.predict(less)
+
+
+def test_broken_weights_are_noticed(network, flat):
+    weights = network.model.get_weights()
+    network.model.set_weights([w * np.float32("nan") if w.dtype == np.float32 else w for w in weights])
+    with pytest.raises(InputError, match="no finite probability for 20 entries, first in row 0"):
+        network.predict(flat.slice(0, 20))
+    network.model.set_weights(weights)
+
+
+def test_foreign_model_is_refused():
+    inputs = keras.Input((2,))
+    with pytest.raises(InputError, match="no scaling layer for taus"):
+        Network.of(keras.Model(inputs, keras.layers.Dense(4)(inputs), name="foreign"))
+
+
+def test_bad_directories(tmp_path):
+    with pytest.raises(InputError, match="no trained network there \\(found no such directory\\)"):
+        load_network(tmp_path / "none")
+    (tmp_path / "history.json").write_text("{}")
+    with pytest.raises(InputError, match=r"found \['history.json'\]"):
+        load_network(tmp_path)
+    (tmp_path / "model.keras").write_bytes(b"not a zip file")
+    with pytest.raises(InputError, match="not a readable Keras model"):
+        load_network(tmp_path)
