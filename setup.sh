@@ -29,8 +29,8 @@ _tauml_install() {
     local uv_pin
     uv_pin="$(grep -E '^uv==' "$TAUML_BASE/requirements/bootstrap.txt")"
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_pin" || return 1
-    if "$1/bin/python" -m uv pip install --python "$1/bin/python" --require-hashes \
-        --link-mode copy -r "$TAUML_BASE/requirements/lock.txt"; then
+    if "$1/bin/python" -m uv pip install --python "$1/bin/python" --require-hashes --compile-bytecode \
+        -r "$TAUML_BASE/requirements/lock.txt"; then
         return 0
     fi
     _tauml_say "uv could not install; trying pip"

@@ -59,7 +59,7 @@ def _network(campaign: Any, scaling: dict, loader: Loader, flat: FlatTuples) -> 
 
     model = build_model(campaign.model, campaign.features, load_scaling(scaling, campaign.features))
     model.compile(
-        optimizer=make_optimizer(campaign.training, 1000),
+        optimizer=make_optimizer(campaign.training),
         loss=make_loss(campaign.training.loss),
         jit_compile=campaign.training.jit_compile,
     )

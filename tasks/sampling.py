@@ -75,12 +75,14 @@ class SamplingTask(PipelineTask):
     @property
     def sampling(self) -> Any:
         """The sampling settings with the options of the command line applied."""
-        config = self.setting("sampling")
-        if self.tau_ratio:
-            config = dataclasses.replace(config, tau_ratio=parse_ratio(self.tau_ratio))
-        if self.n_jobs:
-            config = dataclasses.replace(config, n_jobs=self.n_jobs)
-        return config
+        changes: dict[str, Any] = {"tau_ratio": parse_ratio(self.tau_ratio)} if self.tau_ratio else {}
+        changes |= {"n_jobs": self.n_jobs} if self.n_jobs else {}
+        try:
+            return dataclasses.replace(self.setting("sampling"), **changes)
+        except ValueError as error:
+            from taumltools.errors import ConfigError
+
+            raise ConfigError(f"the options {sorted(changes)} do not fit the sampling settings: {error}") from error
 
     def settings(self) -> dict[str, Any]:
         """What is read, with the options applied, so that they move the output; memory does not."""

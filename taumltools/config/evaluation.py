@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import field
 
 from pydantic import field_validator, model_validator
@@ -14,7 +15,18 @@ FAKE_TYPES = ("e", "mu", "jet")
 NETWORK = "network"
 """Value of ``DiscriminatorConfig.score`` that stands for the network's VS_x."""
 
-DEFAULT_COLUMNS = ("run", "lumi", "evt", "tau_pt", "tau_eta", "tau_phi", "tau_decayMode", "tau_dz", "genEventWeight", "npu")
+DEFAULT_COLUMNS = (
+    "run",
+    "lumi",
+    "evt",
+    "tau_pt",
+    "tau_eta",
+    "tau_phi",
+    "tau_decayMode",
+    "tau_dz",
+    "genEventWeight",
+    "npu",
+)
 """Branches that every prediction file should carry: event number, kinematics, weight, pile-up."""
 
 
@@ -141,7 +153,7 @@ class BinningConfig:
     @field_validator("edges")
     @classmethod
     def _increasing(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if len(value) < 2 or any(b <= a for a, b in zip(value, value[1:], strict=False)):
+        if len(value) < 2 or any(b <= a for a, b in itertools.pairwise(value)):
             raise ValueError(f"needs two or more strictly increasing edges, found {list(value)}")
         return value
 

@@ -29,7 +29,7 @@ class ModelConfig:
     dense_units: tuple[int, ...] = (128, 64)
     attention_heads: int = 4
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
-    dropout: float = 0.1
+    dropout: float = 0.05
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelConfig:

@@ -50,7 +50,7 @@ class TrainingConfig:
 
     epochs: int = 12
     batch_size: int = 512
-    learning_rate: float = 2e-3
+    learning_rate: float = 4e-3
     schedule: Literal["cosine", "constant"] = "cosine"
     optimizer: Literal["adam", "adamw", "nadam"] = "adamw"
     weight_decay: float = 1e-4

@@ -11,6 +11,7 @@ import numpy as np
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
+from taumltools.evaluation.columns import branches_of, column_of
 from taumltools.evaluation.table import PredictionWriter
 from taumltools.features.flat import FlatTuples, make_flat, required_branches
 from taumltools.progress import progress
@@ -52,7 +53,7 @@ def apply_network(
         tuple_paths: one file or several; their entries follow each other.
         out_path: HDF5 file to write.
         features: what the network sees.
-        columns: branches to copy.
+        columns: branches to copy; ``leading_pfCand_<name>`` is that of the leading charged hadron.
         dataset: name of the dataset, kept in the file.
         sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type.
         step: entries in memory at a time; 20,000 need about 200 MB.
@@ -67,7 +68,7 @@ def apply_network(
     """
     paths = [tuple_paths] if isinstance(tuple_paths, str | Path) else list(tuple_paths)
     truth = sample_type != "Data"
-    branches = [*required_branches(features, truth=truth), *(TRUTH_BRANCHES if truth else ()), *columns]
+    branches = [*required_branches(features, truth=truth), *(TRUTH_BRANCHES if truth else ()), *branches_of(columns)]
     network = network or _load(model_dir)
     scored = 0
     by_type = np.zeros(len(TAU_TYPES) + 1, np.int64)
@@ -80,7 +81,7 @@ def apply_network(
                     outputs, known = _score(chunk, features, network, sample_type, batch_size, path)
                     types = truth_type(chunk, sample_type) if truth else np.full(len(chunk), NO_TYPE)
                     targets = one_hot(types)
-                    writer.append(outputs, targets, known, {name: chunk[name] for name in columns})
+                    writer.append(outputs, targets, known, {name: column_of(chunk, name) for name in columns})
                     scored += int(known.sum())
                     by_type += np.append(targets.sum(axis=0, dtype=np.int64), np.count_nonzero(~targets.any(axis=1)))
         entries = writer.rows
@@ -105,7 +106,7 @@ def _score(
     known = np.zeros(len(chunk), bool)
     if len(rows):
         values = np.asarray(network.predict(flat, batch_size=batch_size))
-        bad = ~((values >= 0) & (values <= 1)).all(axis=1)
+        bad = np.logical_not(np.all((values >= 0) & (values <= 1), axis=1))
         if bad.any():
             first = chunk.slice(int(rows[bad][0]), int(rows[bad][0]) + 1)
             event = ", ".join(f"{name}={first[name][0]}" for name in ("run", "lumi", "evt"))
@@ -131,6 +132,7 @@ def one_hot(types: np.ndarray) -> np.ndarray:
         >>> one_hot(np.array([2, -1, 6])).tolist()
         [[0, 0, 1, 0], [0, 0, 0, 0], [0, 0, 1, 0]]
     """
+    types = np.asarray(types)
     embedded = (types >= TauType.emb_e) & (types <= TauType.emb_jet)
     simple = np.where(embedded, types - TauType.emb_e, types)
     return (simple[:, None] == np.arange(len(TAU_TYPES))).astype(np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,24 @@ def load_performance(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or "curves" not in content:
         raise InputError(f"{file} is JSON, but not of an evaluation: it has no 'curves'")
     return content
+
+
+def array(values: Sequence[float | None]) -> np.ndarray:
+    """A list of a performance artefact as float64; None becomes NaN."""
+    return np.array([np.nan if v is None else v for v in values], float)
+
+
+def find_curve(performance: dict[str, Any], vs: str, region: dict[str, Any]) -> dict[str, Any] | None:
+    """The ROC curve of one fake type and region, None if there is none."""
+    for curve in performance["curves"]:
+        if curve["vs"] == vs and curve["region"] == region and "missing" not in curve:
+            return curve
+    return None
+
+
+def find_points(performance: dict[str, Any], vs: str, region: dict[str, Any]) -> list[dict[str, Any]]:
+    """The working points of one fake type and region, loosest first; empty if there are none."""
+    for entry in performance["working_points"]:
+        if entry["vs"] == vs and entry["region"] == region:
+            return entry["points"]
+    return []

@@ -43,7 +43,7 @@ def confusion_matrix(outputs: np.ndarray, truth: np.ndarray, weight: np.ndarray 
     classes = outputs.shape[1]
     if np.isnan(outputs).any():
         raise InputError("network outputs contain NaN: remove entries that are not scored first")
-    if len(truth) and not (0 <= truth.min() and truth.max() < classes):
+    if len(truth) and (truth.min() < 0 or truth.max() >= classes):
         raise InputError(f"true classes must be 0 to {classes - 1}, found {truth.min()} to {truth.max()}")
     cell = truth.astype(np.int64) * classes + np.argmax(outputs, axis=1)
     counts = np.bincount(cell, minlength=classes**2).reshape(classes, classes)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from taumltools.config.evaluation import EvaluationConfig
-from taumltools.evaluation.plots import find_curve, plot_confusion, plot_efficiency, plot_roc, plot_scores
+from taumltools.evaluation.artefact import find_curve
+from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
 from taumltools.evaluation.style import save_figure
 
 
@@ -48,7 +49,10 @@ def _figures(
         yield f"scores_vs_{vs}", plot_scores(performance, vs, config.style)
         for variable, binning in config.efficiency.items():
             if config.working_points.targets.get(vs):
-                yield f"efficiency_vs_{vs}_{variable}", plot_efficiency(performance, vs, variable, binning, config.style)
+                yield (
+                    f"efficiency_vs_{vs}_{variable}",
+                    plot_efficiency(performance, vs, variable, binning, config.style),
+                )
     if performance["confusion"]:
         yield "confusion", plot_confusion(performance, config.style)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from taumltools.config.evaluation import CutsConfig, EvaluationConfig
 from taumltools.errors import InputError
-from taumltools.evaluation.scores import TAU
+from taumltools.evaluation.scores import EVENT_COLUMNS, TAU
 from taumltools.evaluation.table import Predictions
 from taumltools.evaluation.working_points import in_first_part
 from taumltools.tuples.truth import TAU_TYPES
@@ -122,13 +122,13 @@ def make_frame(predictions: Predictions, config: EvaluationConfig) -> Frame:
     if not used.any():
         raise InputError(f"no entry is left to evaluate ({counts}): check evaluation.cuts and the test datasets")
     kept = predictions.take(used)
-    event = (kept.columns[name] for name in ("run", "lumi", "evt"))
+    run, lumi, evt = (kept.columns[name] for name in EVENT_COLUMNS)
     return Frame(
         outputs=kept.outputs,
         columns=kept.columns,
         truth=truth[used],
         weight=kept.columns[config.weight].astype(np.float64) if config.weight else None,
-        derive=in_first_part(*event, config.working_points.fraction),
+        derive=in_first_part(run, lumi, evt, config.working_points.fraction),
         counts=counts,
     )
 

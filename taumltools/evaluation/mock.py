@@ -49,7 +49,7 @@ def mock_predictions(n: int, seed: int = 0, *, dataset: str = "mock", separation
 
 def _columns(rng: np.random.Generator, truth: np.ndarray) -> dict[str, np.ndarray]:
     n = len(truth)
-    is_jet, is_electron = truth == TAU_TYPES.index("jet"), truth == TAU_TYPES.index("e")
+    is_electron, is_muon, _, is_jet = (truth == code for code in range(len(TAU_TYPES)))
     isolation = np.where(rng.random(n) < np.where(is_jet, 0.15, 0.6), 0, rng.exponential(np.where(is_jet, 8, 2)))
     return {
         "run": np.ones(n, np.uint32),
@@ -61,7 +61,8 @@ def _columns(rng: np.random.Generator, truth: np.ndarray) -> dict[str, np.ndarra
         "tau_decayMode": rng.choice([0, 1, 2, 5, 10, 11], n).astype(np.int32),
         "tau_dz": rng.normal(0, 0.05, n).astype(np.float32),
         "tau_chargedIsoPtSum": isolation.astype(np.float32),
-        "tau_emFraction": np.clip(rng.normal(np.where(is_electron, 0.8, 0.3), 0.3), -1, 1).astype(np.float32),
+        "tau_e_ratio": np.clip(rng.normal(np.where(is_electron, 0.8, 0.3), 0.3), 0, 1).astype(np.float32),
+        "leading_pfCand_rawCaloFraction": rng.exponential(np.where(is_muon, 0.1, 0.9)).astype(np.float32),
         "genEventWeight": np.ones(n, np.float32),
         "npu": rng.poisson(40, n).astype(np.float32),
     }

@@ -65,9 +65,13 @@ def evaluate(predictions: Predictions, config: EvaluationConfig, discriminator: 
         "datasets": list(predictions.datasets),
         "entries": frame.counts | {"not_scored": _not_scored(frame, scores)},
         "reference": {vs: name for vs, name in config.reference.items() if vs in setup.vs},
-        "curves": [_curve(frame, scores[vs], vs, region, config, references.get(vs)) for vs in setup.vs for region in areas],
+        "curves": [
+            _curve(frame, scores[vs], vs, region, config, references.get(vs)) for vs in setup.vs for region in areas
+        ],
         "working_points": [
-            _working_points(frame, scores[vs], vs, region, thresholds[vs], config) for vs in setup.vs for region in areas
+            _working_points(frame, scores[vs], vs, region, thresholds[vs], config)
+            for vs in setup.vs
+            for region in areas
         ],
         "efficiencies": [
             item
@@ -239,9 +243,7 @@ def _efficiencies(
     return items
 
 
-def _distribution(
-    frame: Frame, score: np.ndarray, vs: str, setup: DiscriminatorConfig, bins: int
-) -> dict[str, Any]:
+def _distribution(frame: Frame, score: np.ndarray, vs: str, setup: DiscriminatorConfig, bins: int) -> dict[str, Any]:
     """Score distributions of taus and fakes; entries beyond the edges are in the outer bins."""
     used = frame.pair(vs) & np.isfinite(score)
     low, high = 0.0, 1.0

@@ -80,7 +80,9 @@ class Predictions:
     def write(self, path: Path) -> None:
         """Write to an HDF5 file; all rows must be of one dataset."""
         if len(self.datasets) != 1:
-            raise InputError(f"a prediction file holds one dataset, found {list(self.datasets)}: write one file for each")
+            raise InputError(
+                f"a prediction file holds one dataset, found {list(self.datasets)}: write one file for each"
+            )
         with PredictionWriter(path, self.datasets[0], self.model, self.versions) as writer:
             writer.append(self.outputs, self.targets, self.scored, self.columns)
 
@@ -107,7 +109,9 @@ class Predictions:
         with file:
             missing = [key for key in ("predictions", "targets", "scored", "columns") if key not in file]
             if missing:
-                raise InputError(f"{path} is not a prediction file: it has no {', '.join(missing)}, only {sorted(file)}")
+                raise InputError(
+                    f"{path} is not a prediction file: it has no {', '.join(missing)}, only {sorted(file)}"
+                )
             wanted = list(file["columns"]) if columns is None else list(columns)
             absent = [name for name in wanted if name not in file["columns"]]
             if absent:
@@ -144,7 +148,7 @@ class Predictions:
         if len(models) > 1:
             raise InputError(f"predictions of different models cannot be joined: {sorted(models)}")
         if len(names) > 1:
-            odd = sorted(set().union(*names) - set.intersection(*map(set, names)))
+            odd = sorted(set().union(*names) - set(parts[0].columns).intersection(*names))
             raise InputError(f"prediction files differ in their columns {odd}: apply the network again to all of them")
         datasets = tuple(dict.fromkeys(name for part in parts for name in part.datasets))
         shifts = [np.array([datasets.index(name) for name in part.datasets], np.int32) for part in parts]
@@ -204,6 +208,11 @@ class PredictionWriter:
         content |= {f"columns/{name}": column for name, column in columns.items()}
         if self.rows and set(columns) != set(self._file["columns"]):
             raise InputError(f"{self.path}: columns changed between chunks: {sorted(columns)}")
+        lengths = {name: len(values) for name, values in content.items() if len(values) != len(scored)}
+        if lengths:
+            raise InputError(
+                f"{self.path}: {lengths} values for {len(scored)} entries: copy branches with one value each"
+            )
         for name, values in content.items():
             self._extend(name, values)
         self.rows += len(scored)
@@ -211,7 +220,14 @@ class PredictionWriter:
     def _extend(self, name: str, values: np.ndarray) -> None:
         if name not in self._file:
             self._file.create_dataset(
-                name, (0,), values.dtype, maxshape=(None,), chunks=(_CHUNK,), shuffle=True, compression="gzip", compression_opts=1
+                name,
+                (0,),
+                values.dtype,
+                maxshape=(None,),
+                chunks=(_CHUNK,),
+                shuffle=True,
+                compression="gzip",
+                compression_opts=1,
             )
         data = self._file[name]
         data.resize(self.rows + len(values), axis=0)

@@ -172,7 +172,7 @@ def select_signal(
 
 
 @nb.njit(cache=True)
-def reconstruct(
+def _reconstruct(
     first: np.ndarray,
     last: np.ndarray,
     members: np.ndarray,
@@ -191,26 +191,11 @@ def reconstruct(
     momenta: np.ndarray,
     signal: np.ndarray,
 ) -> None:
-    """Tau candidate of each jet.
+    """Tau candidate of each jet; fills ``ints`` (mode, charge, leading row), ``momenta`` and ``signal``.
 
-    Args:
-        first: first row of ``members`` of each jet; ``last`` is the row behind the last one.
-        last: see ``first``.
-        members: rows of the candidates in jets, falling in pt for each jet.
-        is_track: mask of candidates that can be prongs.
-        is_cluster: mask of candidates that can be in strips.
-        electron: mask of electrons.
-        pt: of all candidates in GeV; also ``eta``, ``phi`` (rad) and ``charge``.
-        eta: see ``pt``.
-        phi: see ``pt``.
-        charge: see ``pt``.
-        windows: mass windows.
-        numbers: cone, smallest and largest cone, lowest pt, largest eta, strip window in eta and phi, strip pt.
-        prong_choices: ``PRONGS`` of :mod:`~taumltools.production.hypotheses`.
-        strip_choices: ``STRIPS`` of it.
-        ints: is filled with decay mode (untouched if there is no tau), charge, row of the leading prong.
-        momenta: is filled with (px, py, pz, E) in GeV.
-        signal: is filled with the rows of the signal constituents.
+    Jets are rows ``first`` to ``last`` of ``members``, which are rows of the candidates, falling in pt.
+    ``is_track`` and ``is_cluster`` say which candidates can be prongs and which can be in strips.
+    ``numbers`` come from :func:`_numbers`.  A jet without tau keeps what the outputs hold.
     """
     tracks = np.empty((MAX_PRONGS, 4))
     charges = np.empty(MAX_PRONGS, np.int64)
@@ -262,7 +247,7 @@ def strip_mask(candidates: Candidates, config: HpsConfig) -> np.ndarray:
 
 
 def _numbers(config: HpsConfig) -> np.ndarray:
-    """The settings in the order that :func:`reconstruct` expects."""
+    """The settings in the order that :func:`_reconstruct` expects."""
     cone = [config.cone, config.cone_min, config.cone_max, config.min_pt, config.max_eta]
     return np.array([*cone, config.strip_eta, config.strip_phi, config.strip_min_pt])
 
@@ -286,7 +271,7 @@ def find_taus(candidates: Candidates, jets: Jets, config: HpsConfig) -> TauCandi
     masks = (prong_mask(c, config), strip_mask(c, config), c.kind == ELECTRON)
     tracks = (c.pt, c.eta, c.phi, c.charge.astype(np.int64))
     settings = (mass_table(config.mass_windows), _numbers(config), PRONGS, STRIPS)
-    reconstruct(*members, *masks, *tracks, *settings, ints, momenta, signal)
+    _reconstruct(*members, *masks, *tracks, *settings, ints, momenta, signal)
     found = ints[:, 0] >= 0
     jet, ints, momenta = seeds[found], ints[found], momenta[found]
     pt, eta, phi = pt_eta_phi(*momenta[:, :3].T)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,17 +47,13 @@ class PileupPool:
         """
         wanted = ["offsets", *Candidates.column_names()]
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as content:
                 missing = sorted(set(wanted) - set(content.files))
                 if missing:
                     raise InputError(f"{path}: not a pile-up pool of this version, it lacks {missing}; make it again")
                 return cls(Candidates(**{name: content[name] for name in wanted}))
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{path}: cannot be read as a pile-up pool ({error}); make it again") from error
-        except Exception as error:
-            if type(error).__name__ == "BadZipFile":
-                raise InputError(f"{path}: truncated pile-up pool ({error}); make it again") from error
-            raise
 
 
 def generate_pileup(config: ProductionConfig, seed: np.random.SeedSequence) -> PileupPool:

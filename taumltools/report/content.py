@@ -174,6 +174,16 @@ def thousands(value: float) -> str:
     return f"{int(value):,}".replace(",", "\u202f")
 
 
+def in_sentence(title: str) -> str:
+    """A title as it stands inside of a sentence; abbreviations stay.
+
+    Examples:
+        >>> in_sentence("Charged isolation"), in_sentence("ECAL fraction")
+        ('charged isolation', 'ECAL fraction')
+    """
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
+
+
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction in percent with so many significant digits; a dash if there is none.
 

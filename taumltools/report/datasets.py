@@ -40,13 +40,14 @@ def datasets_section(inputs: ReportInputs) -> Section:
 
 
 def _datasets_table(sample: str, spectra: dict[str, Spectra], inputs: ReportInputs) -> Table:
-    rows = []
-    for name, part in spectra.items():
-        known = inputs.config.datasets.get(name)
-        counts = [part.entries, *(part.entries_by_type.get(t, 0) for t in TAU_TYPES), part.not_valid]
-        rows.append([known.title if known else name, *counts])
-    total = ["All", *(sum(row[i] for row in rows) for i in range(1, len(rows[0])))]
-    cells = tuple((str(row[0]), *(thousands(v) for v in row[1:])) for row in [*rows, total])
+    counts = [
+        [part.entries, *(part.entries_by_type.get(t, 0) for t in TAU_TYPES), part.not_valid]
+        for part in spectra.values()
+    ]
+    known = inputs.config.datasets
+    titles = [known[name].title if name in known else name for name in spectra]
+    rows = zip([*titles, "All"], [*counts, [sum(column) for column in zip(*counts, strict=True)]], strict=True)
+    cells = tuple((title, *(thousands(count) for count in row)) for title, row in rows)
     heads = ("Dataset", "Candidates", *(TYPE_NAMES[t].capitalize() for t in TAU_TYPES), "No type")
     return Table(heads, cells, caption=f"{sample} sample.", total=True)
 
@@ -133,5 +134,7 @@ def _yields(plan_path: Path, after: Spectra | None) -> Table:
         planned = (thousands(available), thousands(round(expected)), percent(expected / max(available, 1)))
         rows.append((TYPE_NAMES.get(name, name).capitalize(), *planned, achieved, difference))
     heads = ("Type", "Available", "Planned", "Acceptance", "Made", "Made / planned − 1")
-    caption = "Candidates of the training sample inside of the edges, and how many mixing was planned to and did accept."
+    caption = (
+        "Candidates of the training sample inside of the edges, and how many mixing was planned to and did accept."
+    )
     return Table(heads, tuple(rows), caption=caption)

@@ -46,7 +46,10 @@ def renumbered(content: Any) -> Any:
 
 def _walk(content: Any, names: dict[str, str]) -> Any:
     if isinstance(content, dict):
-        return {key: _new_id(value, names) if key in {"id", "root_id"} else _walk(value, names) for key, value in content.items()}
+        return {
+            key: _new_id(value, names) if key in {"id", "root_id"} else _walk(value, names)
+            for key, value in content.items()
+        }
     if isinstance(content, list | tuple):
         return [_walk(value, names) for value in content]
     return content

@@ -73,7 +73,7 @@ def make_distribution(name: str, values: np.ndarray, types: np.ndarray, bins: in
         name: the feature.
         values: float, shape (n,); NaN means not defined.
         types: truth types, shape (n,).
-        bins: number of bins; whole numbers with a small range get a bin each.
+        bins: number of bins; bins of whole numbers have a whole width.
 
     Returns:
         Its distribution.
@@ -92,8 +92,10 @@ def _edges(values: np.ndarray, bins: int) -> np.ndarray:
     if len(values) == 0:
         return np.array([0.0, 1.0])
     low, high = (float(q) for q in np.quantile(values, [0.005, 0.995]))
-    if np.all(values == np.round(values)) and high - low < bins:
-        return np.arange(np.floor(low), np.ceil(high) + 2) - 0.5
+    if np.all(values == np.round(values)):
+        # Each bin takes equally many whole numbers, or the histogram looks like a comb.
+        width = max(1, int(np.ceil((high - low + 1) / bins)))
+        return np.arange(np.floor(low), np.ceil(high) + 1 + width, width) - 0.5
     return np.linspace(low, high if high > low else low + 1, bins + 1)
 
 
@@ -119,7 +121,9 @@ def features_section(inputs: ReportInputs) -> Section:
 def _chosen(features: dict[str, np.ndarray], config: ReportConfig) -> list[str]:
     unknown = [name for name in config.features if name not in features]
     if unknown:
-        raise ConfigError(f"report.features: no feature {', '.join(unknown)} in the flat tuples; known are {', '.join(features)}")
+        raise ConfigError(
+            f"report.features: no feature {', '.join(unknown)} in the flat tuples; known are {', '.join(features)}"
+        )
     return list(config.features or features)
 
 
@@ -134,7 +138,9 @@ def _selector(distributions: list[Distribution], first: int) -> Any:
     legend, lines, sources = [], [], []
     for type_name in TAU_TYPES:
         source = ColumnDataSource({"x": content[start.name]["x"], "y": content[start.name][type_name]})
-        line = plot.line("x", "y", source=source, line_color=TYPE_COLOURS[type_name], line_width=2, name=TYPE_NAMES[type_name])
+        line = plot.line(
+            "x", "y", source=source, line_color=TYPE_COLOURS[type_name], line_width=2, name=TYPE_NAMES[type_name]
+        )
         legend.append((TYPE_NAMES[type_name], [line]))
         lines.append(line)
         sources.append(source)

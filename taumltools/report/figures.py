@@ -10,6 +10,9 @@ import numpy as np
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, MUTED, HAIRLINE = "#1b1f24", "#59636e", "#e4e7eb"
 
+POINTS = 240
+"""Points of a curve on the page; about one for each pixel of a panel."""
+
 HEIGHT = 300
 """Height of a plot in pixels; the width follows the page."""
 
@@ -154,3 +157,17 @@ def step_outline(edges: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.
 def without_zeros(values: np.ndarray) -> np.ndarray:
     """Zeros become NaN, so that a log axis leaves a gap."""
     return np.where(values > 0, values, np.nan)
+
+
+def thin(*columns: np.ndarray, points: int = POINTS) -> list[np.ndarray]:
+    """At most ``points`` rows of columns, evenly spread, first and last kept."""
+    size = len(columns[0])
+    keep = np.unique(np.linspace(0, size - 1, min(points, size)).astype(int)) if size else np.array([], int)
+    return [column[keep] for column in columns]
+
+
+def float_source(**columns: np.ndarray) -> Any:
+    """A data source in float32: enough for the eye, half the bytes."""
+    from bokeh.models import ColumnDataSource
+
+    return ColumnDataSource({name: np.asarray(values, np.float32) for name, values in columns.items()})

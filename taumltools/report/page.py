@@ -14,8 +14,9 @@ from taumltools.report.datasets import datasets_section, spectra_section
 from taumltools.report.embed import library, plots_json
 from taumltools.report.features import features_section
 from taumltools.report.inputs import ReportInputs
-from taumltools.report.performance import efficiency_section, roc_section, scores_section, working_points_section
+from taumltools.report.performance import efficiency_section, scores_section, working_points_section
 from taumltools.report.resources import provenance_section, resources_section, settings_section, total_time
+from taumltools.report.roc import roc_section
 from taumltools.report.summary import headline, leading
 from taumltools.report.training import training_section
 

@@ -77,9 +77,20 @@ def resources_section(inputs: ReportInputs) -> Section:
     title, found = "Time and memory", costs(inputs.resources)
     if not found:
         return Section("resources", title, (missing("Side-cars with time and memory", "the pipeline"),))
-    rows = [(c.task, thousands(c.branches), duration(c.wall_s), duration(c.longest_s), f"{thousands(c.peak_mb)} MB") for c in found]
+    rows = [
+        (c.task, thousands(c.branches), duration(c.wall_s), duration(c.longest_s), f"{thousands(c.peak_mb)} MB")
+        for c in found
+    ]
     largest = max(c.peak_mb for c in found)
-    rows.append(("All", thousands(len(inputs.resources)), duration(sum(c.wall_s for c in found)), "", f"{thousands(largest)} MB"))
+    rows.append(
+        (
+            "All",
+            thousands(len(inputs.resources)),
+            duration(sum(c.wall_s for c in found)),
+            "",
+            f"{thousands(largest)} MB",
+        )
+    )
     hosts = sorted({str(record["host"]) for record in inputs.resources if record.get("host")})
     intro = Text(f"Wall time summed over branches, measured on {', '.join(hosts) or 'unknown hosts'}.")
     bars = Grid(
@@ -158,4 +169,3 @@ def total_time(resources: Sequence[Mapping[str, Any]]) -> str:
     """Wall time of all branches together, as text; empty if nothing is known."""
     seconds = sum(cost.wall_s for cost in costs(resources))
     return duration(seconds) if seconds else ""
-

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from taumltools.config.report import ReportConfig
-from taumltools.evaluation.plots import array
+from taumltools.evaluation.artefact import array
 from taumltools.evaluation.roc import Roc
 from taumltools.evaluation.style import TYPE_NAMES
-from taumltools.report.content import Card, Cards, Section, Text, missing, percent, significant
+from taumltools.report.content import Card, Cards, Section, Text, in_sentence, missing, percent, significant
 
 Performance = dict[str, Any]
 
@@ -27,9 +28,12 @@ def leading_curve(performance: Performance, vs: str) -> dict[str, Any] | None:
 
 def stored_roc(curve: dict[str, Any]) -> Roc:
     """The curve of an artefact as an object."""
+    same = ("auc", "auc_error", "n_tau", "n_fake", "n_eff_tau", "n_eff_fake")
     return Roc(
-        *(array(curve[key]) for key in ("threshold", "true_positive_rate", "false_positive_rate")),
-        *(curve[key] for key in ("auc", "auc_error", "n_tau", "n_fake", "n_eff_tau", "n_eff_fake")),
+        threshold=array(curve["threshold"]),
+        tpr=array(curve["true_positive_rate"]),
+        fpr=array(curve["false_positive_rate"]),
+        **{name: curve[name] for name in same},
     )
 
 
@@ -38,6 +42,23 @@ def reference_of(performances: list[Performance], performance: Performance, vs: 
     name = performance["reference"].get(vs)
     found = [p for p in performances if p["discriminator"] == name and p is not performance]
     return found[0] if found else None
+
+
+def all_vs(performances: Sequence[Performance]) -> list[str]:
+    """Fake types that any discriminator is meant for, jets first: they are the main background."""
+    found = {vs for p in performances for vs in p["vs"]}
+    return [vs for vs in ("jet", "e", "mu") if vs in found]
+
+
+def region_words(region: dict[str, Any]) -> str:
+    """A region as text.
+
+    Examples:
+        >>> region_words({"pt": [20, 100], "abs_eta": [0, 2.3], "decay_modes": [0, 1]})
+        'pT 20 to 100 GeV, |η| 0 to 2.3'
+    """
+    (pt_low, pt_high), (eta_low, eta_high) = region["pt"], region["abs_eta"]
+    return f"pT {pt_low:g} to {pt_high:g} GeV, |η| {eta_low:g} to {eta_high:g}"
 
 
 def headline(performances: list[Performance], config: ReportConfig) -> Section:
@@ -71,7 +92,10 @@ def _card(
 ) -> Card:
     roc = stored_roc(curve)
     low, high = (percent(float(limit)) for limit in roc.fpr_interval_at(efficiency))
-    facts = [("68% interval", f"{low} to {high}"), ("AUC", f"{curve['auc']:.4f} ± {significant(curve['auc_error'], 1)}")]
+    facts = [
+        ("68% interval", f"{low} to {high}"),
+        ("AUC", f"{curve['auc']:.4f} ± {significant(curve['auc_error'], 1)}"),
+    ]
     if other and theirs:
         rate = percent(float(stored_roc(theirs).fpr_at(efficiency)))
         facts += [(other["title"], rate), (f"{other['title']}, AUC", f"{theirs['auc']:.4f}")]
@@ -88,10 +112,10 @@ def _sentence(
     efficiency: float,
 ) -> str:
     misid, name = float(stored_roc(curve).fpr_at(efficiency)), TYPE_NAMES[vs]
-    text = f"At {percent(efficiency)} efficiency for genuine taus, {percent(misid)} of {name} pass ({main['title'].lower()})"
+    text = f"At {percent(efficiency)} efficiency for genuine taus, {percent(misid)} of {name} pass ({in_sentence(main['title'])})"
     theirs = float(stored_roc(their_curve).fpr_at(efficiency)) if their_curve else 0.0
     if other is None or misid <= 0 or theirs <= 0:
         return text + "."
     factor = theirs / misid
     compared = f"{significant(factor, 2)} times fewer" if factor >= 1 else f"{significant(1 / factor, 2)} times more"
-    return f"{text}: {compared} than with {other['title'].lower()} ({percent(theirs)})."
+    return f"{text}: {compared} than with {in_sentence(other['title'])} ({percent(theirs)})."

@@ -63,8 +63,8 @@ def _panels(history: History) -> list[Plot]:
         panels.append(Plot(_curves(epoch, _readable(name), series)))
     areas = {vs: history[f"val_auc_{vs}"] for vs in TYPE_COLOURS if f"val_auc_{vs}" in history}
     if areas:
-        series = [Series(f"vs {TYPE_NAMES[vs]}", v, TYPE_COLOURS[vs], "solid") for vs, v in areas.items()]
-        panels.append(Plot(_curves(epoch, "AUC, validation", series)))
+        series = [Series(TYPE_NAMES[vs], v, TYPE_COLOURS[vs], "solid") for vs, v in areas.items()]
+        panels.append(Plot(_curves(epoch, "AUC vs fakes, validation", series)))
     if "learning_rate" in history:
         series = [Series("learning rate", history["learning_rate"], TRAIN_COLOUR, "solid")]
         panels.append(Plot(_curves(epoch, "Learning rate", series)))

@@ -27,7 +27,7 @@ from taumltools.training.losses import make_loss
 from taumltools.training.metrics import discriminator_aucs
 from taumltools.training.models import build_model
 from taumltools.training.network import MODEL_FILE, load_network
-from taumltools.training.optimizer import make_optimizer
+from taumltools.training.optimizer import learning_rate, make_optimizer
 from taumltools.training.tracking import Run, start_run
 
 log = logging.getLogger(__name__)
@@ -94,16 +94,14 @@ def train(
     start = time.perf_counter()
     network = build_model(model, features, load_scaling(scaling, features))
     loader = Loader(flat_paths, features, training)
-    _compile(network, training, loader.steps)
+    _compile(network, training)
     out_dir.mkdir(parents=True, exist_ok=True)
     uri = tracking_uri if training.tracking.enabled else None
     with _tracked(uri, training.tracking.experiment, run_name, tags) as run:
         if run:
             run.log_params({"model": model, "training": training, "seed": seed, "features": features.title})
         history, best = _fit(network, loader, training, np.random.default_rng(seed), run)
-        metrics = {
-            "best_epoch": history["epoch"][best],
-            **{name: values[best] for name, values in history.items() if name not in {"epoch", "wall_s"}},
+        metrics = _figures(history, best) | {
             "entries": loader.counts,
             "parameters": network.count_params(),
             "wall_s": round(time.perf_counter() - start, 2),
@@ -117,13 +115,20 @@ def train(
     return result
 
 
-def _compile(network: Any, config: TrainingConfig, steps: int) -> None:
+def _figures(history: Mapping[str, list[float]], best: int) -> dict[str, Any]:
+    """The figures of the kept epoch."""
+    kept = {name: values[best] for name, values in history.items() if name not in {"epoch", "wall_s"}}
+    return {"best_epoch": history["epoch"][best], **kept}
+
+
+def _compile(network: Any, config: TrainingConfig) -> None:
     network.compile(
-        optimizer=make_optimizer(config, steps * config.epochs),
+        optimizer=make_optimizer(config),
         loss=make_loss(config.loss, config.scale_factors),
         weighted_metrics=["categorical_accuracy"],
         jit_compile=config.jit_compile,
     )
+    network.optimizer.build(network.trainable_variables)  # else the step is built twice
 
 
 @contextmanager
@@ -149,9 +154,8 @@ def _fit(
     best, weights = -1, network.get_weights()
     for epoch in range(1, config.epochs + 1):
         start = time.perf_counter()
-        figures = _epoch(network, loader, rng, f"epoch {epoch}/{config.epochs}")
+        figures = _epoch(network, loader, config, epoch, rng)
         figures |= _validate(network, loader, config)
-        figures["learning_rate"] = float(network.optimizer.learning_rate)
         figures["wall_s"] = round(time.perf_counter() - start, 3)
         for name, value in {"epoch": epoch, **figures}.items():
             history.setdefault(name, []).append(value)
@@ -167,9 +171,15 @@ def _fit(
     return history, best
 
 
-def _epoch(network: Any, loader: Loader, rng: np.random.Generator, label: str) -> dict[str, float]:
+def _epoch(
+    network: Any, loader: Loader, config: TrainingConfig, epoch: int, rng: np.random.Generator
+) -> dict[str, float]:
+    """One pass over the training sample; means over its steps, and the last learning rate."""
+    label, rate = f"epoch {epoch}/{config.epochs}", 0.0
     losses, accuracies = [], []
     for step, batch in enumerate(progress(loader.train_batches(rng), total=loader.steps, label=label, unit="batch")):
+        rate = learning_rate(config, (epoch - 1) * loader.steps + step, config.epochs * loader.steps)
+        network.optimizer.learning_rate = rate
         figures = network.train_on_batch(batch.inputs, batch.target, batch.weight, return_dict=True)
         losses.append(float(figures["loss"]))
         accuracies.append(float(figures["categorical_accuracy"]))
@@ -178,7 +188,7 @@ def _epoch(network: Any, loader: Loader, rng: np.random.Generator, label: str) -
                 f"the loss became {losses[-1]} in {label}, step {step + 1}: lower the learning rate "
                 "(training.learning_rate), or look for extreme values in the features"
             )
-    return {"loss": float(np.mean(losses)), "accuracy": float(np.mean(accuracies))}
+    return {"loss": float(np.mean(losses)), "accuracy": float(np.mean(accuracies)), "learning_rate": rate}
 
 
 def _validate(network: Any, loader: Loader, config: TrainingConfig) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from taumltools.config.training import TrainingConfig
@@ -10,28 +11,42 @@ WARM_UP = 0.05
 """Share of all steps over which the cosine schedule rises."""
 
 
-def make_optimizer(config: TrainingConfig, steps: int) -> Any:
-    """The optimizer with its schedule.
+def learning_rate(config: TrainingConfig, step: int, steps: int) -> float:
+    """Learning rate of one step.
+
+    It is set step by step from outside: inside the compiled step the schedule would be
+    evaluated for every variable, which doubles the time to build it.
 
     Args:
         config: settings of the fit.
+        step: this step, from 0.
         steps: steps of the whole fit.
+
+    Returns:
+        The rate: constant; or rising linearly over the first steps and then falling to 0
+        along a cosine (Loshchilov, Hutter 2016, without restarts).
+    """
+    if config.schedule == "constant":
+        return config.learning_rate
+    warm_up = max(int(steps * WARM_UP), 1)
+    if step < warm_up:
+        return config.learning_rate * (step + 1) / warm_up
+    done = (step - warm_up) / max(steps - warm_up, 1)
+    return config.learning_rate * 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0)))
+
+
+def make_optimizer(config: TrainingConfig) -> Any:
+    """The optimizer of the settings.
+
+    Args:
+        config: settings of the fit.
 
     Returns:
         A ``keras.optimizers.Optimizer``.
     """
     import keras
 
-    rate: Any = config.learning_rate
-    if config.schedule == "cosine":
-        warm_up = max(int(steps * WARM_UP), 1)
-        rate = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=config.learning_rate / 20,
-            decay_steps=max(steps - warm_up, 1),
-            warmup_target=config.learning_rate,
-            warmup_steps=warm_up,
-        )
-    options: dict[str, Any] = {"learning_rate": rate, "clipnorm": None, "global_clipnorm": config.clip_norm}
+    options: dict[str, Any] = {"learning_rate": config.learning_rate, "global_clipnorm": config.clip_norm}
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(weight_decay=config.weight_decay, **options)
     return {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}[config.optimizer](**options)

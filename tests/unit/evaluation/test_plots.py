@@ -9,10 +9,11 @@ import pytest
 
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.errors import InputError
+from taumltools.evaluation.artefact import array, find_curve, find_points
 from taumltools.evaluation.draw import draw_all, region_name
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
-from taumltools.evaluation.plots import array, find_curve, find_points, plot_confusion, plot_efficiency, plot_roc, plot_scores
+from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
 from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, region_text, save_figure
 
 
@@ -42,7 +43,8 @@ def test_roc_shows_the_stored_numbers(performances: list[dict], region: dict, co
 
 
 def test_roc_without_reference_has_no_ratio(performances: list[dict], region: dict, config: EvaluationConfig):
-    figure = plot_roc(performances, "mu", region, config.style)
+    curves = [curve | {"ratio": None} for curve in performances[0]["curves"]]
+    figure = plot_roc([performances[0] | {"curves": curves}, performances[1]], "mu", region, config.style)
     assert len(figure.axes) == 1
     assert len(figure.axes[0].get_legend().get_texts()) == 1
 
@@ -58,6 +60,7 @@ def test_efficiency_has_taus_left_and_fakes_right(performances: list[dict], conf
     left, right = figure.axes
     assert (left.get_yscale(), right.get_yscale()) == ("linear", "log")
     assert left.get_xscale() == "log"
+    assert [t.get_text() for t in right.get_xticklabels()] == ["20", "50", "100", "200", "500", "1000"]
     assert "misidentification" in right.get_ylabel()
     names = [text.get_text() for text in right.get_legend().get_texts()]
     assert names == list(config.working_points.targets["jet"])
@@ -87,7 +90,9 @@ def test_global_settings_stay_untouched(performances: list[dict], config: Evalua
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "png"])
-def test_same_content_gives_the_same_bytes(performances: list[dict], config: EvaluationConfig, tmp_path: Path, suffix: str):
+def test_same_content_gives_the_same_bytes(
+    performances: list[dict], config: EvaluationConfig, tmp_path: Path, suffix: str
+):
     for name in ("a", "b"):
         save_figure(plot_scores(performances[0], "jet", config.style), tmp_path / f"{name}.{suffix}")
     content = (tmp_path / f"a.{suffix}").read_bytes()

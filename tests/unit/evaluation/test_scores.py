@@ -40,7 +40,9 @@ def test_expression_is_evaluated_on_columns():
 
 def test_constant_expression_has_one_value_per_entry():
     predictions = mock_predictions(5)
-    score = discriminator_score(DiscriminatorConfig(title="x", score="1"), "e", predictions.outputs, predictions.columns)
+    score = discriminator_score(
+        DiscriminatorConfig(title="x", score="1"), "e", predictions.outputs, predictions.columns
+    )
     assert score.tolist() == [1.0] * 5
 
 
@@ -50,8 +52,8 @@ def test_demo_copies_what_it_needs(config: EvaluationConfig):
 
 
 def test_missing_columns_are_named(config: EvaluationConfig):
-    with pytest.raises(ConfigError, match=r"needs tau_emFraction, .*evaluation.columns"):
-        check_columns(config, [name for name in config.columns if name != "tau_emFraction"])
+    with pytest.raises(ConfigError, match=r"needs tau_e_ratio, .*evaluation.columns"):
+        check_columns(config, [name for name in config.columns if name != "tau_e_ratio"])
 
 
 def test_wrong_expression_names_the_discriminator():

@@ -26,7 +26,9 @@ def test_what_is_written_reads_back(tmp_path: Path):
     predictions = mock_predictions(300)
     predictions.write(tmp_path / "p.h5")
     found = Predictions.read(tmp_path / "p.h5")
-    assert_same(found, Predictions(**vars(predictions) | {"columns": {n: predictions.columns[n] for n in found.columns}}))
+    assert_same(
+        found, Predictions(**vars(predictions) | {"columns": {n: predictions.columns[n] for n in found.columns}})
+    )
 
 
 def test_layout_of_the_file(tmp_path: Path):
@@ -66,7 +68,9 @@ def test_concatenate_keeps_order_and_datasets():
     assert joined.datasets == ("x", "y")
     assert joined.dataset.tolist() == [0] * 20 + [1] * 20 + [0] * 20
     np.testing.assert_array_equal(joined.outputs[20:40], b.outputs)
-    assert_same(joined.take(np.arange(20, 40)), Predictions(**vars(b) | {"dataset": b.dataset + 1, "datasets": ("x", "y")}))
+    assert_same(
+        joined.take(np.arange(20, 40)), Predictions(**vars(b) | {"dataset": b.dataset + 1, "datasets": ("x", "y")})
+    )
 
 
 def test_what_cannot_be_joined():
@@ -118,3 +122,12 @@ def test_unusable_files(tmp_path: Path):
         file["scored"] = [1]
     with pytest.raises(InputError, match="has no predictions, targets, columns"):
         Predictions.read(tmp_path / "other.h5")
+
+
+def test_columns_have_one_value_per_entry(tmp_path: Path):
+    one = mock_predictions(4)
+    with (
+        PredictionWriter(tmp_path / "p.h5", "x", "m") as writer,
+        pytest.raises(InputError, match=r"'columns/pfCand_pt': 9} values for 4 entries"),
+    ):
+        writer.append(one.outputs, one.targets, one.scored, {"pfCand_pt": np.zeros(9)})

@@ -32,10 +32,11 @@ def test_mix_of_kinds_is_close_to_cms_at_28_pileup(pool):
 
 
 def test_same_seed_same_pool():
-    small = ProductionConfig(pileup={"pool_events": 30})
-    one, two, other = (generate_pileup(small, np.random.SeedSequence(i)).candidates for i in (4, 4, 5))
-    assert np.array_equal(one.pt, two.pt)
-    assert not np.array_equal(one.offsets, other.offsets)
+    # non-diffractive collisions alone start sixteen times faster
+    small = ProductionConfig(pileup={"pool_events": 20, "process": ["SoftQCD:nonDiffractive = on"]})
+    one, two = (generate_pileup(small, np.random.SeedSequence(4)).candidates for _ in range(2))
+    assert len(one) > 0
+    assert all(np.array_equal(column, getattr(two, name)) for name, column in one.columns().items())
 
 
 def test_save_and_load(tmp_path, pool):
@@ -113,5 +114,7 @@ def test_vertex_resolution_moves_all_tracks_of_an_event_together(signal, pool):
 
 def test_tracks_of_resolved_vertices_are_not_the_signals(make_candidates):
     row = (1, 1, 5.0, 0.0, 0.0)
-    c: Candidates = make_candidates([row] * 4, dz=[0.0, 0.06, 0.06, 0.2], vertex_z=[0, 0.07, 0.07, 0.2], pileup=[0, 1, 2, 1])
+    c: Candidates = make_candidates(
+        [row] * 4, dz=[0.0, 0.06, 0.06, 0.2], vertex_z=[0, 0.07, 0.07, 0.2], pileup=[0, 1, 2, 1]
+    )
     assert c.from_primary(0.1).tolist() == [True, False, True, False]
