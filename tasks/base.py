@@ -51,8 +51,6 @@ class PipelineTask(law.LocalWorkflow, law.Task):
     )
 
     exclude_index = True
-    # branch maps are pure, so all branches can be planned at once instead of being yielded while running
-    local_workflow_require_branches = True
 
     product: ClassVar[str] = ""
     """File or folder name of the product; may contain ``{branch}``."""

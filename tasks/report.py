@@ -10,7 +10,7 @@ from typing import Any
 import luigi
 
 from tasks.base import PipelineTask
-from tasks.evaluation import ApplyTraining, EvaluatePerformance
+from tasks.evaluation import EvaluatePerformance
 from tasks.features import FeatureScaling, ProduceFlatTuples
 from tasks.production import datasets_of
 from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral
@@ -31,16 +31,9 @@ class Report(PipelineTask):
         return tuple(plain_members(self.cfg))
 
     def upstream(self) -> dict[str, Any]:
-        """Every stage."""
+        """The ends of the chain; every other stage is upstream of them."""
         return {
-            "train_spectra": list(datasets_of(self, "train", CreateSpectralHists)),
             "test_spectra": list(datasets_of(self, "test", CreateSpectralHists)),
-            "plan": self.need(PlanSampling),
-            "merged": self.need(ShuffleMergeSpectral),
-            "flat": self.need(ProduceFlatTuples),
-            "scaling": self.need(FeatureScaling),
-            "training": self.need(Training),
-            "predictions": self.need(ApplyTraining),
             "performance": self.need(EvaluatePerformance),
         }
 
@@ -48,19 +41,18 @@ class Report(PipelineTask):
         """Collect the artefacts and write the page."""
         from taumltools.report.page import ReportInputs, write_report
 
-        upstream = self.upstream()
         inputs = ReportInputs(
             campaign=self.campaign,
             version=self.version,
             config=self.cfg,
-            train_spectra={task.dataset: task.paths() for task in upstream["train_spectra"]},
-            test_spectra={task.dataset: task.paths() for task in upstream["test_spectra"]},
-            plan=upstream["plan"].path,
-            merged=upstream["merged"].paths(),
-            flat=upstream["flat"].paths(),
-            scaling=upstream["scaling"].path,
-            training=upstream["training"].path,
-            performance=upstream["performance"].paths(),
+            train_spectra={task.dataset: task.paths() for task in datasets_of(self, "train", CreateSpectralHists)},
+            test_spectra={task.dataset: task.paths() for task in self.upstream()["test_spectra"]},
+            plan=self.need(PlanSampling).path,
+            merged=self.need(ShuffleMergeSpectral).paths(),
+            flat=self.need(ProduceFlatTuples).paths(),
+            scaling=self.need(FeatureScaling).path,
+            training=self.need(Training).path,
+            performance=self.upstream()["performance"].paths(),
             resources=[read for task in all_upstream(self) for read in sidecars(task)],
         )
         write_report(path, inputs)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import luigi
+import luigi.task_register
 import pytest
 
 from tasks.base import PipelineTask
@@ -28,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
+    luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder
     return tmp_path / "store"
 
 
