@@ -80,7 +80,8 @@ def gather_part(
 ) -> GatheredPart:
     """Make part ``job`` of ``n_jobs`` of the mixed sample.
 
-    The entries of each group, files laid end to end, are split exactly over the parts.  Of
+    The entries of each dataset, files laid end to end, are split exactly over the parts, so
+    that every part holds its share of every dataset.  Of
     its range a part first reads the few truth branches and accepts each candidate with
     probability q · P; only then are chunks with accepted candidates read in full.  The
     result depends on nothing but the arguments: not on chunk sizes, workers or other parts.
@@ -108,11 +109,8 @@ def gather_part(
     chosen = [
         choose(where, name, plan, rng)
         for name, group in plan.groups.items()
-        for where in progress(
-            partition([file for file in inputs if file.dataset in group.datasets], job, n_jobs),
-            label=f"{name}: deciding",
-            unit="file",
-        )
+        for dataset in progress(group.datasets, label=f"{name}: deciding", unit="dataset")
+        for where in partition([file for file in inputs if file.dataset == dataset], job, n_jobs)
     ]
     yields = AcceptedYields.merge([part.yields for part in chosen], count_duplicates(chosen))
     if yields.duplicates:

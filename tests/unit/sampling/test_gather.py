@@ -233,3 +233,12 @@ def test_output_can_be_written_and_typed_again(inputs, plan, tmp_path):
     assert write_tuples(tmp_path / "part.arrow", found) == len(found)
     assert np.array_equal(truth_type(found), found["tauType"])
     assert isinstance(found, Tuples)
+
+
+def test_every_part_holds_its_share_of_every_dataset(inputs, plan):
+    """Files of all datasets laid end to end gave one part most taus and the other most jets."""
+    for job in range(2):
+        ids = part(inputs, plan, job=job, n_jobs=2).tuples["dataset_id"]
+        assert {int(i) for i in ids} == {hash_name("a"), hash_name("b")}
+    reads = [part(inputs, plan, job=job, n_jobs=2).yields.read for job in range(2)]
+    assert reads == [1050, 1050]
