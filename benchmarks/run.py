@@ -59,7 +59,9 @@ def main() -> None:
             continue
         sys.stderr.write(f"{path.stem} ...\n")
         rows += [(path.stem.removeprefix("bench_"), result) for result in load(path).run()]
-    text = f"{datetime.date.today()}, {machine()}, `python benchmarks/run.py {' '.join(options.names)}`".rstrip(" `") + "`"
+    text = (
+        f"{datetime.date.today()}, {machine()}, `python benchmarks/run.py {' '.join(options.names)}`".rstrip(" `") + "`"
+    )
     text += "\n\n" + table(rows) + "\n"
     print(text)
     if options.save:

@@ -175,7 +175,11 @@ class ShuffleMergeSpectral(SamplingTask):
         upstream, config = self.upstream(), self.sampling
         branches = enabled_branches(config.disabled_branches)
         inputs = [
-            InputFile(path=tuples.path_of(branch), entries=Spectra.load(spectra.path_of(branch)).entries, dataset=tuples.dataset)
+            InputFile(
+                path=tuples.path_of(branch),
+                entries=Spectra.load(spectra.path_of(branch)).entries,
+                dataset=tuples.dataset,
+            )
             for tuples, spectra in zip(upstream["tuples"], upstream["spectra"], strict=True)
             for branch in range(tuples.n_branches())
         ]
@@ -197,4 +201,6 @@ class ShuffleMergeSpectral(SamplingTask):
 
         with open_tuples(path) as reader:
             if reader.entries == 0:
-                raise InputError(f"part {self.branch} of {self.n_branches()} is empty: use fewer parts (sampling.n_jobs)")
+                raise InputError(
+                    f"part {self.branch} of {self.n_branches()} is empty: use fewer parts (sampling.n_jobs)"
+                )

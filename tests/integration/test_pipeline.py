@@ -70,7 +70,7 @@ def test_second_call_does_nothing_and_says_so_in_seconds(finished):
 
 def test_every_product_has_a_sidecar_and_nothing_else_lies_around(finished):
     store, _ = finished
-    hidden = [p for p in (store / "tiny").rglob(".*")]
+    hidden = list((store / "tiny").rglob(".*"))
     assert not hidden
     for meta in (store / "tiny").rglob("*.meta.json"):
         content = json.loads(meta.read_text())
@@ -165,7 +165,7 @@ def test_predictions_have_one_row_per_entry_in_order(finished):
                     pt.append(reader.read(["tau_pt"])["tau_pt"])
         predictions = Predictions.read(path)
         np.testing.assert_array_equal(predictions.columns["tau_pt"], np.concatenate(pt))
-        assert np.array_equal(predictions.scored, np.isfinite(predictions.scores).all(axis=1))
+        assert np.array_equal(predictions.scored, np.isfinite(predictions.outputs).all(axis=1))
 
 
 def test_performance_is_strict_json_with_plots_beside(finished):
@@ -192,7 +192,7 @@ def test_mlflow_knows_the_run(finished):
 
     store, _ = finished
     model = products(store, "Training", "model")[0]
-    run = json.loads((model / "run.json").read_text())
+    run = json.loads((model / "run.json").read_text())["mlflow"]
     client = mlflow.tracking.MlflowClient(run["tracking_uri"])
     stored = client.get_run(run["run_id"])
     assert stored.info.status == "FINISHED"
@@ -215,7 +215,7 @@ def test_number_of_workers_does_not_change_the_content(finished, tmp_path):
 
 
 def test_truncated_tuple_is_named_and_leaves_no_target(finished, tmp_path):
-    store, _ = finished
+    _store, _ = finished
     done = law(tmp_path, "ProduceTuples", "--dataset", "zee", "--branch", "0")
     assert done.returncode == 0, done.stderr[-3000:]
     broken = products(tmp_path, "ProduceTuples", "tuples_0.root")[0]

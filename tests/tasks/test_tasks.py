@@ -1,0 +1,115 @@
+"""Each task: what it reads, what it needs, how many branches it has, what it makes."""
+
+from __future__ import annotations
+
+import luigi.task_register
+import pytest
+
+from tasks.base import PipelineTask
+from tasks.evaluation import ApplyTraining, EvaluatePerformance
+from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
+from tasks.production import ProducePileup, ProduceTuples
+from tasks.report import Report, all_upstream
+from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral
+from tasks.training import Training
+from taumltools.config import load_campaign
+
+DATASET = {"sample": "train", "dataset": "ztautau"}
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
+    luigi.task_register.Register.clear_instance_cache()
+
+
+def make(task_class, **parameters):
+    return task_class(version="v1", campaign="tiny", **parameters)
+
+
+TRAIN, TEST = (len(load_campaign("tiny").samples[name]) for name in ("train", "test"))
+
+TABLE = [
+    # task, parameters, branches, product of branch 0, families of what it needs
+    (ProducePileup, {}, 1, "pileup.npz", set()),
+    (ProduceTuples, DATASET, 2, "tuples_0.root", {ProducePileup}),
+    (CreateSpectralHists, DATASET, 2, "spectra_0.json", {ProduceTuples}),
+    (PlanSampling, {}, 1, "plan.json", {CreateSpectralHists}),
+    (ShuffleMergeSpectral, {}, 2, "part_0.arrow", {PlanSampling, CreateSpectralHists, ProduceTuples}),
+    (ProduceFlatTuples, {}, 2, "flat_0.h5", {ShuffleMergeSpectral}),
+    (FeatureSums, {}, 2, "sums_0.json", {ProduceFlatTuples}),
+    (FeatureScaling, {}, 1, "scaling.json", {FeatureSums}),
+    (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
+    (ApplyTraining, {}, TEST, "predictions_0.h5", {Training, ProduceTuples}),
+    (EvaluatePerformance, {}, 4, "performance_0", {ApplyTraining}),
+    (Report, {}, 1, "report.html", {CreateSpectralHists, EvaluatePerformance}),
+]
+
+
+@pytest.mark.parametrize(("task_class", "parameters", "branches", "product", "needs"), TABLE)
+def test_task(task_class, parameters, branches, product, needs):
+    task = make(task_class, **parameters)
+    assert task.n_branches() == branches == len(task.branch_map)
+    assert task.path_of(0).name == product
+    assert len({task.path_of(b) for b in range(branches)}) == branches
+    assert {type(t) for t in task.upstream_tasks()} == needs
+    assert set(task.settings()) == set(task.reads())
+    assert not task.complete()
+
+
+@pytest.mark.parametrize(("task_class", "parameters", "branches", "product", "needs"), TABLE)
+def test_branch_declares_what_it_reads_as_input(task_class, parameters, branches, product, needs):
+    branch = make(task_class, **parameters, branch=branches - 1)
+    upstream = {path for task in branch.upstream_tasks() for path in task.paths()}
+    assert set(branch.input_paths()) <= upstream
+    assert bool(branch.input_paths()) == bool(needs)
+    assert branch.output().path == str(branch.path)
+
+
+def test_branches_of_one_dataset_need_only_their_own_file():
+    branch = make(CreateSpectralHists, **DATASET, branch=1)
+    needed = branch.requires()["tuples"]
+    assert (needed.branch, needed.dataset) == (1, "ztautau")
+    assert branch.input_paths() == [needed.path]
+
+
+def test_application_of_a_dataset_needs_its_files_and_the_model():
+    branch = make(ApplyTraining, branch=0)
+    assert branch.datasets()[0] == branch.requires()["tuples"].dataset
+    assert branch.requires()["tuples"].sample == "test"
+    assert type(branch.requires()["model"]) is Training
+
+
+def test_train_and_test_never_share_a_file():
+    report = make(Report)
+    paths = {}
+    for task in all_upstream(report):
+        if isinstance(task, ProduceTuples):
+            paths.setdefault(task.sample, set()).update(task.paths())
+    assert len(paths["train"]) > TRAIN - 1
+    assert paths["train"].isdisjoint(paths["test"])
+
+
+def test_train_and_test_have_their_own_random_streams():
+    train, test = (make(ProduceTuples, sample=s, dataset="zee", branch=0) for s in ("train", "test"))
+    assert train.seed().entropy != test.seed().entropy
+
+
+def test_parameters_that_do_not_matter_are_not_passed_on():
+    training = make(Training, tracking_uri="http://localhost:5000")
+    assert all(getattr(t, "tracking_uri", "") == "" for t in training.upstream_tasks())
+
+
+def test_dataset_that_the_sample_lacks_is_named():
+    from taumltools.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="wjets"):
+        make(ProduceTuples, sample="test", dataset="wjets").n_branches()
+
+
+def test_tasks_that_are_not_filled_in_say_so():
+    class Empty(PipelineTask):
+        product = "x"
+
+    with pytest.raises(NotImplementedError, match="Empty"):
+        Empty(version="v1").reads()
