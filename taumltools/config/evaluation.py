@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import field
+from typing import Annotated
 
-from pydantic import field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from taumltools.config.base import settings
 
@@ -28,6 +29,17 @@ DEFAULT_COLUMNS = (
     "npu",
 )
 """Branches that every prediction file should carry: event number, kinematics, weight, pile-up."""
+
+
+def _range(value: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a range that holds nothing: every plot behind it would be empty without a word."""
+    if not value[0] < value[1]:
+        raise ValueError(f"a range needs its lower end first, found {list(value)}")
+    return value
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_range)]
+"""Lower and upper end."""
 
 
 @settings
@@ -65,7 +77,7 @@ class CutsConfig:
         no_decay_modes: HPS decay modes that are left out; 5 and 6 (two prongs) are mostly jets.
     """
 
-    pt: tuple[float, float] = (20.0, 1000.0)
+    pt: Range = (20.0, 1000.0)
     abs_eta: float = 2.3
     abs_dz: float = 0.2
     no_decay_modes: tuple[int, ...] = (5, 6)
@@ -81,8 +93,8 @@ class RegionsConfig:
         decay_modes: lists of HPS decay modes.
     """
 
-    pt: tuple[tuple[float, float], ...] = ((20.0, 1000.0), (20.0, 100.0), (100.0, 1000.0))
-    abs_eta: tuple[tuple[float, float], ...] = ((0.0, 2.3),)
+    pt: tuple[Range, ...] = ((20.0, 1000.0), (20.0, 100.0), (100.0, 1000.0))
+    abs_eta: tuple[Range, ...] = ((0.0, 2.3),)
     decay_modes: tuple[tuple[int, ...], ...] = ((0, 1, 2, 10, 11),)
 
     @field_validator("pt", "abs_eta", "decay_modes")
@@ -116,7 +128,7 @@ class WorkingPointsConfig:
     """
 
     targets: dict[str, dict[str, float]] = field(default_factory=_default_targets)
-    pt: tuple[float, float] = (30.0, 80.0)
+    pt: Range = (30.0, 80.0)
     fraction: float = 0.5
     required: dict[str, str] = field(default_factory=dict)
 
@@ -169,9 +181,9 @@ class AxesConfig:
         ratio_log: logarithmic ratio axis.
     """
 
-    efficiency: tuple[float, float] = (0.0, 1.0)
-    misid: tuple[float, float] = (1e-4, 1.0)
-    ratio: tuple[float, float] = (0.0, 1.5)
+    efficiency: Range = (0.0, 1.0)
+    misid: Range = (1e-4, 1.0)
+    ratio: Range = (0.0, 1.5)
     ratio_log: bool = False
 
 
@@ -228,8 +240,8 @@ class EvaluationConfig:
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     weight: str = ""
     columns: tuple[str, ...] = DEFAULT_COLUMNS
-    curve_points: int = 600
-    score_bins: int = 50
+    curve_points: Annotated[int, Field(ge=2)] = 600
+    score_bins: Annotated[int, Field(ge=1)] = 50
     style: StyleConfig = field(default_factory=StyleConfig)
 
     @model_validator(mode="after")

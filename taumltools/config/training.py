@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import field
 from typing import Literal
 
@@ -68,10 +69,13 @@ class TrainingConfig:
     @model_validator(mode="after")
     def _ranges(self) -> TrainingConfig:
         for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "window"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, found {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, found {getattr(self, name)}")
+        for name in ("weight_decay", "patience", "cache_mb"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
         if not 0.0 < self.validation_fraction < 1.0:
             raise ValueError(f"validation_fraction must be between 0 and 1, found {self.validation_fraction}")
-        if min(self.scale_factors) < 0 or sum(self.scale_factors) == 0:
+        if not all(0 <= factor < math.inf for factor in self.scale_factors) or not any(self.scale_factors):
             raise ValueError(f"scale_factors must be positive, found {self.scale_factors}")
         return self

@@ -68,15 +68,17 @@ def apply_network(
     """
     paths = [tuple_paths] if isinstance(tuple_paths, str | Path) else list(tuple_paths)
     truth = sample_type != "Data"
-    branches = [*required_branches(features, truth=truth), *(TRUTH_BRANCHES if truth else ()), *branches_of(columns)]
+    wanted = [*required_branches(features, truth=truth), *(TRUTH_BRANCHES if truth else ()), *branches_of(columns)]
+    branches = list(dict.fromkeys(wanted))
     network = network or _load(model_dir)
     scored = 0
     by_type = np.zeros(len(TAU_TYPES) + 1, np.int64)
     with PredictionWriter(out_path, dataset, model_identity(model_dir), _versions()) as writer:
         for path in paths:
             with open_tuples(path) as reader:
-                chunks = reader.iterate(list(dict.fromkeys(branches)), step)
                 total = -(-reader.entries // step)
+                # Without entries there still is a table, so that the file gets all its columns.
+                chunks = reader.iterate(branches, step) if total else [reader.read(branches)]
                 for chunk in progress(chunks, total=total, label=f"scoring {path.name}", unit="chunk"):
                     outputs, known = _score(chunk, features, network, sample_type, batch_size, path)
                     types = truth_type(chunk, sample_type) if truth else np.full(len(chunk), NO_TYPE)

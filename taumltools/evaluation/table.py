@@ -98,36 +98,15 @@ class Predictions:
             Its content.
 
         Raises:
-            InputError: not a prediction file, or a column is missing.
+            InputError: not a prediction file, a damaged one, or a column is missing.
         """
         import h5py
 
         try:
-            file = h5py.File(path, "r")
+            with h5py.File(path, "r") as file:
+                return _content(file, path, columns)
         except OSError as error:
             raise InputError(f"{path} cannot be read as HDF5 ({error}); apply the network again") from error
-        with file:
-            missing = [key for key in ("predictions", "targets", "scored", "columns") if key not in file]
-            if missing:
-                raise InputError(
-                    f"{path} is not a prediction file: it has no {', '.join(missing)}, only {sorted(file)}"
-                )
-            wanted = list(file["columns"]) if columns is None else list(columns)
-            absent = [name for name in wanted if name not in file["columns"]]
-            if absent:
-                known = ", ".join(file["columns"])
-                raise InputError(f"{path} has no column {', '.join(absent)}, only {known}; apply the network again")
-            outputs = np.stack([file["predictions"][node][:] for node in NODES], axis=1)
-            return Predictions(
-                outputs,
-                np.stack([file["targets"][node][:] for node in NODES], axis=1),
-                file["scored"][:],
-                {name: file["columns"][name][:] for name in wanted},
-                np.zeros(len(outputs), np.int32),
-                (str(file.attrs["dataset"]),),
-                str(file.attrs["model"]),
-                json.loads(file.attrs["versions"]),
-            )
 
     @staticmethod
     def concatenate(parts: Sequence[Predictions]) -> Predictions:
@@ -162,6 +141,36 @@ class Predictions:
             parts[0].model,
             parts[0].versions,
         )
+
+
+def _content(file: Any, path: Path, columns: Sequence[str] | None) -> Predictions:
+    """What an open file holds, checked to be complete."""
+    groups = ("predictions", "targets")
+    missing = [key for key in (*groups, "scored", "columns") if key not in file]
+    if not missing:
+        missing = [f"{group}/{node}" for group in groups for node in NODES if node not in file[group]]
+        missing += [f"attribute {name}" for name in ("dataset", "model", "versions") if name not in file.attrs]
+    if missing:
+        raise InputError(f"{path} is not a prediction file: it has no {', '.join(missing)}, only {sorted(file)}")
+    wanted = list(file["columns"]) if columns is None else list(columns)
+    absent = [name for name in wanted if name not in file["columns"]]
+    if absent:
+        known = ", ".join(file["columns"])
+        raise InputError(f"{path} has no column {', '.join(absent)}, only {known}; apply the network again")
+    keys = [f"{group}/{node}" for group in groups for node in NODES] + ["scored", *(f"columns/{n}" for n in wanted)]
+    lengths = {key: len(file[key]) for key in keys}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path}: its parts differ in length: {lengths}; apply the network again")
+    return Predictions(
+        np.stack([file["predictions"][node][:] for node in NODES], axis=1),
+        np.stack([file["targets"][node][:] for node in NODES], axis=1),
+        file["scored"][:],
+        {name: file["columns"][name][:] for name in wanted},
+        np.zeros(lengths["scored"], np.int32),
+        (str(file.attrs["dataset"]),),
+        str(file.attrs["model"]),
+        json.loads(file.attrs["versions"]),
+    )
 
 
 class PredictionWriter:

@@ -201,11 +201,13 @@ def significant(value: float | None, digits: int = 3) -> str:
     """A number with so many significant digits; a dash if there is none.
 
     Examples:
-        >>> significant(0.123456), significant(1234.5), significant(None)
-        ('0.123', '1\u202f230', '–')
+        >>> significant(0.123456), significant(1234.5), significant(123.4, 2), significant(None)
+        ('0.123', '1\u202f230', '120', '–')
     """
     if value is None:
         return "–"
-    if abs(value) >= 1000:
-        return thousands(float(f"{value:.{digits}g}"))
-    return f"{value:.{digits}g}"
+    text = f"{value:.{digits}g}"
+    if abs(float(text)) >= 1000:
+        return thousands(float(text))
+    # Fewer digits than the integer part has would give an exponent.
+    return f"{float(text):g}" if "e+" in text else text

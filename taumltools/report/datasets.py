@@ -55,13 +55,15 @@ def _datasets_table(sample: str, spectra: dict[str, Spectra], inputs: ReportInpu
 def spectra_section(inputs: ReportInputs) -> Section:
     """Spectra by truth type before and after shuffle-and-merge, with planned and achieved yields."""
     before = load_spectra(inputs.train_spectra)
-    items: list[Any] = [
-        Text(
-            "Mixing accepts candidates with a probability that depends on type, pT and |η|, so that the network sees "
-            "each type equally often and with the same spectrum, and cannot learn from pT what comes from the datasets."
-        )
-    ]
     sampling = inputs.config.sampling
+    text = (
+        "Mixing accepts candidates with a probability that depends on type, pT and |η|, so that the network sees "
+        "the types in the wanted ratio and with the same flat spectrum, and cannot learn from pT what comes from the "
+        "datasets."
+    )
+    if sampling.lastbin_takeall:
+        text += f" Above {sampling.pt_edges[-2]:g} GeV there are few candidates: there the spectrum stays as it is."
+    items: list[Any] = [Text(text)]
     if before:
         items.append(_spectra_plots("Before mixing", Spectra.merge(list(before.values())), sampling))
     else:
