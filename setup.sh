@@ -87,6 +87,9 @@ _tauml_environment() {
 }
 
 _tauml_variables() {
+    if [ -n "${TAUML_STORE:-}" ] && [ "$TAUML_STORE" != "$TAUML_BASE/store" ]; then
+        _tauml_say "outputs go to $TAUML_STORE (TAUML_STORE was set before)"
+    fi
     export TAUML_STORE="${TAUML_STORE:-$TAUML_BASE/store}"
     case ":${PYTHONPATH:-}:" in
         *":$TAUML_BASE:"*) ;;

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -31,6 +32,37 @@ def _size(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
+
+
+class ShortErrors(logging.Filter):
+    """Cuts the traceback of errors that users cause: their message says what to do.
+
+    With ``TAUML_DEBUG`` set, everything is shown.
+    """
+
+    MARK: ClassVar[str] = "taumltools.errors."
+
+    @classmethod
+    def install(cls) -> None:
+        """Filter what luigi logs, once."""
+        logger = logging.getLogger("luigi-interface")
+        if not any(isinstance(known, cls) for known in logger.filters):
+            logger.addFilter(cls())
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the record in place; it is always logged."""
+        if os.environ.get("TAUML_DEBUG"):
+            return True
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + "".join(traceback.format_exception(*record.exc_info))
+        if self.MARK in text:
+            record.msg, record.args, record.exc_info = self.shortened(text), (), None
+        return True
+
+    def shortened(self, text: str) -> str:
+        """The first line of a log message and the error that ended it."""
+        return text.splitlines()[0] + "\n" + text[text.rindex(self.MARK) + len(self.MARK) :].rstrip()
 
 
 class PipelineTask(law.LocalWorkflow, law.Task):
@@ -54,6 +86,10 @@ class PipelineTask(law.LocalWorkflow, law.Task):
 
     product: ClassVar[str] = ""
     """File or folder name of the product; may contain ``{branch}``."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        ShortErrors.install()
 
     # ------------------------------------------------------------------ what a task defines
 

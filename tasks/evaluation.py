@@ -13,7 +13,11 @@ from tasks.training import Training
 class ApplyTraining(PipelineTask):
     """Scores of the network for every entry of a test dataset; a branch per dataset."""
 
-    product = "predictions_{branch}.h5"
+    product = "predictions_{dataset}.h5"
+
+    def path_of(self, branch: int) -> Path:
+        """Named after the dataset."""
+        return self.folder / self.product.format(dataset=self.datasets()[branch])
 
     def reads(self) -> tuple[str, ...]:
         """The features, the columns to keep, and which datasets are tested."""
@@ -65,7 +69,11 @@ class ApplyTraining(PipelineTask):
 class EvaluatePerformance(PipelineTask):
     """ROC curves, working points and efficiencies of one discriminator, with its plots."""
 
-    product = "performance_{branch}"
+    product = "performance_{discriminator}"
+
+    def path_of(self, branch: int) -> Path:
+        """Named after the discriminator."""
+        return self.folder / self.product.format(discriminator=self.discriminators()[branch])
 
     def reads(self) -> tuple[str, ...]:
         """The evaluation section."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import law
 import luigi
 
 from tasks.base import PipelineTask
@@ -44,7 +45,7 @@ class DatasetTask(PipelineTask):
     exclude_index = True
 
     sample = luigi.Parameter(default="train", description="which sample of the campaign: train or test; default: train")
-    dataset = luigi.Parameter(description="name of a dataset in that sample, e.g. ztautau")
+    dataset = luigi.Parameter(default=law.NO_STR, description="name of a dataset in that sample, e.g. ztautau; needed")
 
     def keys(self) -> tuple[str, ...]:
         """Sample and dataset."""
@@ -53,7 +54,26 @@ class DatasetTask(PipelineTask):
     @property
     def part(self) -> Any:
         """How much of the dataset the sample takes."""
+        self.check_dataset()
         return self.setting(f"samples.{self.sample}.{self.dataset}")
+
+    def check_dataset(self) -> None:
+        """Refuse a sample or a dataset that the campaign does not have.
+
+        Raises:
+            ConfigError: names what it has.
+        """
+        from taumltools.errors import ConfigError
+
+        samples = self.cfg.samples
+        if self.sample not in samples:
+            raise ConfigError(f"campaign '{self.campaign}' has no sample '{self.sample}'; --sample is one of {[*samples]}")
+        if self.dataset not in samples[self.sample]:
+            found = "no dataset was named" if self.dataset == law.NO_STR else f"it has no events of '{self.dataset}'"
+            raise ConfigError(
+                f"sample '{self.sample}' of campaign '{self.campaign}': {found}; "
+                f"--dataset is one of {[*samples[self.sample]]}"
+            )
 
     def n_branches(self) -> int:
         """One branch per chunk."""
@@ -69,6 +89,7 @@ class ProduceTuples(DatasetTask):
         """Production settings, and of the dataset everything but the title, which only plots show."""
         from taumltools.config.identity import plain_members, select
 
+        self.check_dataset()
         dataset = f"datasets.{self.dataset}"
         content = [f"{dataset}.{name}" for name in plain_members(select(self.cfg, dataset)) if name != "title"]
         return ("seed", "production", f"samples.{self.sample}.{self.dataset}", *content)

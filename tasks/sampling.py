@@ -86,8 +86,11 @@ class SamplingTask(PipelineTask):
 
     def settings(self) -> dict[str, Any]:
         """What is read, with the options applied, so that they move the output; memory does not."""
-        config = dataclasses.replace(self.sampling, memory_mb=1.0)
-        return super().settings() | {"sampling": config}
+        from taumltools.config.identity import plain
+
+        sampling = plain(self.sampling)
+        del sampling["memory_mb"]
+        return super().settings() | {"sampling": sampling}
 
 
 def parse_ratio(items: tuple[str, ...]) -> dict[str, float]:
@@ -122,7 +125,8 @@ class PlanSampling(SamplingTask):
     def settings(self) -> dict[str, Any]:
         """The number of parts does not enter the plan."""
         settings = super().settings()
-        return settings | {"sampling": dataclasses.replace(settings["sampling"], n_jobs=1)}
+        del settings["sampling"]["n_jobs"]
+        return settings
 
     def upstream(self) -> dict[str, Any]:
         """Spectra of all training datasets."""

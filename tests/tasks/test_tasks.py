@@ -40,8 +40,8 @@ TABLE = [
     (FeatureSums, {}, 2, "sums_0.json", {ProduceFlatTuples}),
     (FeatureScaling, {}, 1, "scaling.json", {FeatureSums}),
     (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
-    (ApplyTraining, {}, TEST, "predictions_0.h5", {Training, ProduceTuples}),
-    (EvaluatePerformance, {}, 4, "performance_0", {ApplyTraining}),
+    (ApplyTraining, {}, TEST, "predictions_ztautau.h5", {Training, ProduceTuples}),
+    (EvaluatePerformance, {}, 4, "performance_deeptau", {ApplyTraining}),
     (Report, {}, 1, "report.html", {CreateSpectralHists, EvaluatePerformance}),
 ]
 

@@ -7,12 +7,11 @@ import itertools
 
 import pytest
 import yaml
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from taumltools.config import available_campaigns, load_campaign
 from taumltools.config.campaign import CampaignConfig
 from taumltools.config.compose import CONFIG_DIR
-from taumltools.errors import ConfigError
 from taumltools.features.definition import define
 from taumltools.features.expression import parse
 from taumltools.training.losses import LOSSES
@@ -35,12 +34,12 @@ def campaign(request) -> CampaignConfig:
     return load_campaign(request.param)
 
 
-def test_every_group_has_an_option_and_every_folder_is_a_group():
-    assert {group for group, _ in OPTIONS} == set(GROUPS)
-    assert {path.name for path in CONFIG_DIR.iterdir() if path.is_dir()} == {*GROUPS, "campaign", "datasets"}
+def test_every_section_of_a_campaign_is_a_group_with_options():
+    sections = {name for name, kind in SECTIONS.items() if kind not in {"str", "int"} and not kind.startswith("dict")}
+    assert {group for group, _ in OPTIONS} == set(GROUPS) == sections
 
 
-@pytest.mark.parametrize(("group", "option"), OPTIONS, ids="/".join)
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_option_can_be_chosen_and_arrives_unchanged(group, option):
     """What the file says is what the code gets; a key the code does not know is refused."""
     chosen = getattr(load_campaign("demo", f"{group}={option}"), group)
@@ -56,8 +55,8 @@ def test_option_can_be_chosen_and_arrives_unchanged(group, option):
                 assert there == value, f"{path}.{key}"
 
     inside(own, told, group)
-    with pytest.raises(ConfigError, match=rf"{group}\.no_such_key: unknown setting"):
-        load_campaign("demo", f"{group}={option} +{group}.no_such_key=1")
+    with pytest.raises(ValidationError, match="no_such_key"):
+        TypeAdapter(type(chosen)).validate_python({**told, "no_such_key": 1})
 
 
 @pytest.mark.parametrize("group", sorted(set(GROUPS) - {"features"}))
@@ -125,8 +124,8 @@ def test_working_points_go_from_loose_to_tight(campaign):
     for points in targets.values():
         assert list(points) == [name for name in order if name in points]
         assert all(a > b for a, b in itertools.pairwise(points.values()))
-    for vs, efficiency in campaign.report.headline_efficiency.items():
-        assert efficiency in targets[vs].values()
+    assert campaign.report.headline_efficiency["jet"] == targets["jet"]["Loose"]
+    assert campaign.report.headline_efficiency["e"] == targets["e"]["Medium"]
 
 
 def test_samples_hold_all_types(campaign):

@@ -7,7 +7,7 @@ import math
 import typing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -128,6 +128,7 @@ def test_plots_need_points(name, last):
 numbers = st.floats(allow_nan=False) | st.none()
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(["none", "linear", "normal", "categorical"]), numbers, numbers, st.floats(-9, 9), st.floats(-9, 9)
 )

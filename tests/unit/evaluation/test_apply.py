@@ -80,6 +80,68 @@ def test_result_does_not_depend_on_chunks(files: list[Path], tmp_path: Path):
     np.testing.assert_array_equal(a.columns["evt"], b.columns["evt"])
 
 
+@pytest.mark.parametrize("step", [1, 199, 200, 201])
+def test_chunk_edges_change_nothing(files: list[Path], tmp_path: Path, step: int):
+    summaries = [apply(files[:1], tmp_path / f"{name}.h5", step=s) for name, s in (("a", step), ("b", 10_000))]
+    assert summaries[0] == summaries[1]
+    a, b = (Predictions.read(tmp_path / f"{name}.h5") for name in "ab")
+    for found, expected in ((a.outputs, b.outputs), (a.targets, b.targets), (a.scored, b.scored)):
+        np.testing.assert_array_equal(found, expected)
+    for name in COLUMNS:
+        np.testing.assert_array_equal(a.columns[name], b.columns[name])
+        assert a.columns[name].dtype == b.columns[name].dtype
+
+
+def test_files_follow_each_other_as_given(files: list[Path], tmp_path: Path):
+    apply(files, tmp_path / "ab.h5")
+    apply(files[::-1], tmp_path / "ba.h5")
+    ab, ba = (Predictions.read(tmp_path / f"{name}.h5") for name in ("ab", "ba"))
+    np.testing.assert_array_equal(ab.outputs, np.roll(ba.outputs, 200, axis=0))
+    np.testing.assert_array_equal(ab.columns["evt"], np.roll(ba.columns["evt"], 200))
+
+
+@pytest.mark.parametrize("suffix", ["arrow", "root"])
+def test_file_without_entries_gives_an_empty_table(files: list[Path], tmp_path: Path, suffix: str):
+    write_tuples(tmp_path / f"empty.{suffix}", mock_tuples(5).slice(0, 0))
+    summary = apply([tmp_path / f"empty.{suffix}"], tmp_path / "p.h5")
+    assert summary["entries"] == summary["scored"] == 0
+    found = Predictions.read(tmp_path / "p.h5")
+    assert len(found) == 0
+    apply(files[:1], tmp_path / "q.h5")
+    full = Predictions.read(tmp_path / "q.h5")
+    assert {n: c.dtype for n, c in found.columns.items()} == {n: c.dtype for n, c in full.columns.items()}
+    assert len(Predictions.concatenate([found, full])) == 200
+
+
+def test_entries_without_tau_never_reach_the_network(files: list[Path], tmp_path: Path):
+    class Counting(FromPt):
+        seen = 0
+
+        def predict(self, flat: FlatTuples, batch_size: int = 2048) -> np.ndarray:
+            self.seen += len(flat.taus["tau_pt"])
+            assert np.isfinite(flat.taus["tau_pt"]).all()
+            return super().predict(flat, batch_size)
+
+    network = Counting()
+    summary = apply(files, tmp_path / "p.h5", network=network, step=64)
+    found = Predictions.read(tmp_path / "p.h5")
+    assert network.seen == summary["scored"] == found.scored.sum() < len(found)
+    np.testing.assert_array_equal(np.isnan(found.outputs).all(axis=1), ~found.scored)
+    assert (found.truth[~found.scored] == -1).all()
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, np.inf])
+def test_outputs_have_to_be_probabilities(files: list[Path], tmp_path: Path, value: float):
+    class Odd(FromPt):
+        def predict(self, flat: FlatTuples, batch_size: int = 2048) -> np.ndarray:
+            outputs = super().predict(flat, batch_size)
+            outputs[-1, 3] = value
+            return outputs
+
+    with pytest.raises(InputError, match=r"outside of \[0, 1\] for 1 of \d+ entries"):
+        apply(files, tmp_path / "p.h5", network=Odd())
+
+
 def test_one_file_may_be_given_alone(files: list[Path], tmp_path: Path):
     assert apply(files[0], tmp_path / "p.h5")["entries"] == 200  # type: ignore[arg-type]
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,3 +48,18 @@ def test_one_bin_is_the_plain_efficiency(n: int, weighted: bool):
     assert curve.efficiency[0] == pytest.approx(expected.value)
     assert curve.entries[0] == pytest.approx(expected.entries)
     assert curve.high[0] == pytest.approx(expected.high)
+
+
+@given(st.lists(st.tuples(st.floats(-1, 6), st.booleans(), st.sampled_from([0.5, 1.0, 2.0])), min_size=1, max_size=40))
+def test_same_as_a_loop_over_bins(rows: list[tuple[float, bool, float]]):
+    variable, passed, weight = (np.array(column) for column in zip(*rows, strict=True))
+    edges = [0, 1, 2.5, 5]
+    curve = efficiency_against(variable, passed, edges, weight)
+    for i, (low, high) in enumerate(itertools.pairwise(edges)):
+        inside = (variable >= low) & (variable < high)
+        expected = measure(passed[inside], weight[inside])
+        np.testing.assert_allclose(
+            [curve.efficiency[i], curve.low[i], curve.high[i], curve.entries[i]],
+            [expected.value, expected.low, expected.high, expected.entries],
+            atol=1e-9,
+        )

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from taumltools.config.evaluation import EvaluationConfig, RegionsConfig
 from taumltools.errors import ConfigError, InputError
-from taumltools.evaluation.artefact import load_performance
+from taumltools.evaluation.artefact import load_performance, save_performance
 from taumltools.evaluation.frame import make_frame
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate, evaluate_to_folder
@@ -174,5 +174,34 @@ def test_folder_needs_the_columns(config: EvaluationConfig, predictions: Predict
         evaluate_to_folder([tmp_path / "p.h5"], config, "deeptau", tmp_path)
 
 
-def test_artefact_is_strict_json(network: dict):
-    json.dumps(network, allow_nan=False)
+@pytest.mark.parametrize("discriminator", ["deeptau", "charged_isolation", "ecal_fraction"])
+@pytest.mark.parametrize("entries", [60, 1500])
+def test_artefact_is_strict_json(discriminator: str, entries: int, config: EvaluationConfig, tmp_path: Path):
+    """Also with so few entries that bins, regions and intervals are empty; what is read is what was written."""
+
+    def refuse(text: str) -> None:
+        raise AssertionError(f"{text} is not JSON")
+
+    found = evaluate(mock_predictions(entries, seed=6), config, discriminator)
+    save_performance(tmp_path / "performance.json", found)
+    text = (tmp_path / "performance.json").read_text()
+    assert json.loads(text, parse_constant=refuse) == found
+
+
+def test_numbers_do_not_depend_on_the_order_of_entries(
+    network: dict, predictions: Predictions, config: EvaluationConfig
+):
+    shuffled = predictions.take(np.random.default_rng(0).permutation(ENTRIES))
+    assert evaluate(shuffled, config, "deeptau") == network
+
+
+def test_a_duplicate_of_everything_changes_errors_only(
+    network: dict, predictions: Predictions, config: EvaluationConfig
+):
+    twice = evaluate(Predictions.concatenate([predictions, predictions]), config, "deeptau")
+    for one, two in zip(network["curves"], twice["curves"], strict=True):
+        assert two["auc"] == pytest.approx(one["auc"])
+        assert two["n_tau"] == 2 * one["n_tau"]
+        assert two["auc_error"] == pytest.approx(one["auc_error"] / np.sqrt(2), rel=0.01)
+    for one, two in zip(network["working_points"], twice["working_points"], strict=True):
+        assert [p["threshold"] for p in one["points"]] == [p["threshold"] for p in two["points"]]

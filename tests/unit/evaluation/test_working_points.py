@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from taumltools.errors import InputError
 from taumltools.evaluation.working_points import derive_thresholds, in_first_part, measure, threshold_at
@@ -107,3 +108,39 @@ def test_thresholds_of_one_half_hold_in_the_other():
     derive = in_first_part(np.ones(40_000, int), np.ones(40_000, int), evt, 0.5)
     found = measure(score[~derive] > threshold_at(score[derive], 0.7))
     assert abs(found.value - 0.7) < 4 * np.sqrt(2) * (found.high - found.low) / 2
+
+
+@pytest.mark.parametrize("target", [0.4, 0.9, 0.995])
+def test_efficiency_on_the_other_half_is_unbiased(target: float):
+    """Two Gaussians, many repetitions: threshold and efficiencies of both types scatter around the exact ones."""
+    taus, fakes, circular = [], [], []
+    one = np.ones(4000, int)
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        score, other = rng.normal(2, 1, 4000), rng.normal(0, 1, 4000)
+        derive = in_first_part(one, one, np.arange(4000) + 4000 * seed, 0.5)
+        threshold = threshold_at(score[derive], target)
+        taus.append(measure(score[~derive] > threshold).value)
+        fakes.append(measure(other > threshold).value)
+        circular.append(np.mean(score[derive] > threshold))
+    exact = {"tau": target, "fake": norm.sf(norm.isf(target) + 2)}
+    for found, expected in ((taus, exact["tau"]), (fakes, exact["fake"])):
+        error = np.std(found) / np.sqrt(len(found))
+        assert abs(np.mean(found) - expected) < 4 * error + 1e-3
+    # The half that defines the threshold has the wanted efficiency by construction, so quoting it says nothing.
+    assert np.std(circular) < 0.2 * np.std(taus)
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=60), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_tighter_points_have_higher_thresholds(values: list[float], a: float, b: float):
+    score = np.array(values, np.float32)
+    loose, tight = max(a, b), min(a, b)
+    assert threshold_at(score, loose) <= threshold_at(score, tight)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.data())
+def test_integer_weights_are_copies(values: list[int], data: st.DataObject):
+    score = np.array(values, float)
+    copies = np.array(data.draw(st.lists(st.integers(1, 4), min_size=len(values), max_size=len(values))))
+    target = data.draw(st.floats(0.05, 1))
+    assert threshold_at(score, target, copies.astype(float)) == threshold_at(np.repeat(score, copies), target)

@@ -175,6 +175,7 @@ def test_cones_and_activity_agree_with_a_loop(make_candidates, objects, centres,
 momenta = st.tuples(st.floats(0.1, 1e3), st.floats(-5, 5), st.floats(-3.14, 3.14), st.floats(0.0, 10.0))
 
 
+@settings(deadline=None)
 @given(st.lists(momenta, min_size=1, max_size=6))
 def test_momenta_return_from_cartesian_and_masses_do_not_shrink(rows):
     pt, eta, phi, mass = np.array(rows).T

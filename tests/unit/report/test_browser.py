@@ -106,12 +106,14 @@ def test_tabs_follow_the_arrow_keys_and_wrap(page: Any):
 def test_list_of_features_changes_the_plot(page: Any):
     panel = page.locator("#inputs .plot").first
     select = panel.locator("select")
-    shown = {other.locator("select").input_value() for other in page.locator("#inputs .plot").all()}
-    hidden = next(v for o in select.locator("option").all() if (v := o.get_attribute("value")) not in shown)
-    before, picture = page.evaluate(AXES_NAMED, hidden), panel.screenshot()
-    assert page.evaluate(AXES_NAMED, select.input_value()) == 1
-    select.select_option(hidden)
-    assert (before, page.evaluate(AXES_NAMED, hidden)) == (0, 1)
+    shown = {other.input_value() for other in page.locator("#inputs .plot select").all()}
+    hidden = next(text for text in select.locator("option").all_inner_texts() if text not in shown)
+    # An option reads "tau_pt  (0.12)", the axis "tau_pt".
+    old, new = (text.split()[0] for text in (select.input_value(), hidden))
+    picture = panel.screenshot()
+    assert [page.evaluate(AXES_NAMED, name) for name in (old, new)] == [1, 0]
+    select.select_option(label=hidden)
+    assert [page.evaluate(AXES_NAMED, name) for name in (old, new)] == [0, 1]
     page.wait_for_timeout(300)
     assert panel.screenshot() != picture
 
