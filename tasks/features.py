@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tasks.base import PipelineTask
 from tasks.sampling import ShuffleMergeSpectral
 
 
-class ProduceFlatTuples(PipelineTask):
-    """HDF5 files with what the network sees; a branch per part of the training sample."""
+class PartTask(PipelineTask):
+    """A task with a branch per part of the training sample, made from the part of the same number."""
 
-    product = "flat_{branch}.h5"
+    exclude_index = True
+
+    source: ClassVar[type[PipelineTask]]
+    """The task whose parts it reads."""
 
     def reads(self) -> tuple[str, ...]:
         """The feature definitions, and how many parts there are."""
@@ -24,16 +27,23 @@ class ProduceFlatTuples(PipelineTask):
         return self.setting("sampling.n_jobs")
 
     def upstream(self) -> dict[str, Any]:
-        """The mixed training tuples."""
-        return {"tuples": self.need(ShuffleMergeSpectral)}
+        """The parts."""
+        return {"parts": self.need(self.source)}
 
     def requires(self) -> dict[str, Any]:
         """A branch needs the part of the same number."""
-        return {"tuples": self.upstream()["tuples"].req_branch(self.branch)}
+        return {"parts": self.upstream()["parts"].req_branch(self.branch)}
 
     def input_paths(self) -> list[Path]:
         """The one part of this branch."""
-        return [self.upstream()["tuples"].path_of(self.branch)]
+        return [self.upstream()["parts"].path_of(self.branch)]
+
+
+class ProduceFlatTuples(PartTask):
+    """HDF5 files with what the network sees; a branch per part of the training sample."""
+
+    product = "flat_{branch}.h5"
+    source = ShuffleMergeSpectral
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Evaluate the features chunk by chunk."""
@@ -57,30 +67,11 @@ class ProduceFlatTuples(PipelineTask):
                 raise InputError(f"part {self.branch}: no entry passed the selection of configs/features")
 
 
-class FeatureSums(PipelineTask):
+class FeatureSums(PartTask):
     """Exact sums of every feature over one part: the map step of feature scaling."""
 
     product = "sums_{branch}.json"
-
-    def reads(self) -> tuple[str, ...]:
-        """The feature definitions, and how many parts there are."""
-        return ("features", "sampling.n_jobs")
-
-    def n_branches(self) -> int:
-        """One branch per part."""
-        return self.setting("sampling.n_jobs")
-
-    def upstream(self) -> dict[str, Any]:
-        """The flat tuples."""
-        return {"flat": self.need(ProduceFlatTuples)}
-
-    def requires(self) -> dict[str, Any]:
-        """A branch needs the part of the same number."""
-        return {"flat": self.upstream()["flat"].req_branch(self.branch)}
-
-    def input_paths(self) -> list[Path]:
-        """The one part of this branch."""
-        return [self.upstream()["flat"].path_of(self.branch)]
+    source = ProduceFlatTuples
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Sum."""

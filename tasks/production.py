@@ -67,7 +67,9 @@ class DatasetTask(PipelineTask):
 
         samples = self.cfg.samples
         if self.sample not in samples:
-            raise ConfigError(f"campaign '{self.campaign}' has no sample '{self.sample}'; --sample is one of {[*samples]}")
+            raise ConfigError(
+                f"campaign '{self.campaign}' has no sample '{self.sample}'; --sample is one of {[*samples]}"
+            )
         if self.dataset not in samples[self.sample]:
             found = "no dataset was named" if self.dataset == law.NO_STR else f"it has no events of '{self.dataset}'"
             raise ConfigError(

@@ -9,6 +9,9 @@ import numpy as np
 
 from taumltools.evaluation.intervals import clopper_pearson
 
+MIN_ENTRIES = 10
+"""Fewest effective candidates of a bin that is drawn: below, the 68% interval covers 0.2 around 0.5 or more."""
+
 
 @dataclass(frozen=True)
 class EfficiencyCurve:
@@ -61,3 +64,25 @@ def efficiency_against(
     efficiency = np.divide(kept, total, out=np.full(bins, np.nan), where=total > 0)
     low, high = clopper_pearson(efficiency, entries)
     return EfficiencyCurve(bounds, efficiency, low, high, entries)
+
+
+def drawn_bins(efficiency: np.ndarray, entries: np.ndarray, log_axis: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Which bins of an efficiency are drawn as a value, and which as an upper limit.
+
+    Args:
+        efficiency: shape (k,); NaN without entries.
+        entries: effective entries, shape (k,).
+        log_axis: True if zero has no place on the axis.
+
+    Returns:
+        Bins with a value and bins with only an upper limit, bool, shape (k,) each; bins with
+        fewer than ``MIN_ENTRIES`` entries are in neither.
+
+    Examples:
+        >>> value, limit = drawn_bins(np.array([0.5, 0.0, 1.0]), np.array([40.0, 10.0, 9.0]), log_axis=True)
+        >>> value.tolist(), limit.tolist()
+        ([True, False, False], [False, True, False])
+    """
+    enough = np.isfinite(efficiency) & (entries >= MIN_ENTRIES)
+    zero = enough & (efficiency <= 0) & log_axis
+    return enough & ~zero, zero

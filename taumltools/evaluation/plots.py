@@ -10,6 +10,7 @@ import numpy as np
 from taumltools.config.evaluation import BinningConfig, StyleConfig
 from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array
+from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins
 from taumltools.evaluation.roc_plot import plot_roc
 from taumltools.evaluation.style import (
     TYPE_COLOURS,
@@ -17,6 +18,7 @@ from taumltools.evaluation.style import (
     TYPE_SYMBOLS,
     cms_style,
     experiment_label,
+    mathematical,
     new_figure,
 )
 
@@ -29,6 +31,9 @@ def plot_efficiency(
     performance: Performance, vs: str, variable: str, binning: BinningConfig, style: StyleConfig
 ) -> Any:
     """Efficiency of all working points against a variable: taus on the left, fakes on the right.
+
+    Bins with few candidates (``MIN_ENTRIES``) are not drawn. Where no fake passes, a triangle
+    marks the upper end of the 68% interval.
 
     Args:
         performance: the artefact.
@@ -53,8 +58,8 @@ def plot_efficiency(
         panels = figure.subplots(1, 2)
         figure.subplots_adjust(wspace=0.25)
         for axes, kind in zip(panels, ("tau", vs), strict=True):
-            _draw_efficiencies(axes, [e for e in entries if e["type"] == kind], positive_only=kind != "tau")
-            axes.set(xlabel=binning.label, xlim=(binning.edges[0], binning.edges[-1]))
+            _draw_efficiencies(axes, [e for e in entries if e["type"] == kind], log_axis=kind != "tau")
+            axes.set(xlabel=mathematical(binning.label), xlim=(binning.edges[0], binning.edges[-1]))
             if binning.log:
                 _log_ticks(axes, binning.edges)
             axes.grid(alpha=0.25)
@@ -64,6 +69,8 @@ def plot_efficiency(
         panels[1].legend(
             title=performance["title"], title_fontsize=13, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False
         )
+        note = f"Bins with {MIN_ENTRIES} or\nmore candidates.\nTriangle: none pass,\n68% upper limit"
+        panels[1].text(1.04, 0.02, note, transform=panels[1].transAxes, fontsize=11, va="bottom")
     return figure
 
 
@@ -79,21 +86,22 @@ def _log_ticks(axes: Any, edges: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_efficiencies(axes: Any, entries: list[dict[str, Any]], positive_only: bool) -> None:
-    """One colour per working point, from loose (light) to tight (dark); on a log axis without zeros."""
+def _draw_efficiencies(axes: Any, entries: list[dict[str, Any]], log_axis: bool) -> None:
+    """One colour per working point, from loose (light) to tight (dark); on a log axis limits for zeros."""
     from matplotlib import colormaps
 
     colours = colormaps["viridis_r"](np.linspace(0.12, 1, max(len(entries), 2)))
     for entry, colour in zip(entries, colours, strict=False):
         edges, value = array(entry["edges"]), array(entry["efficiency"])
-        if positive_only:
-            value = np.where(value > 0, value, np.nan)
-        errors = np.stack([value - array(entry["low"]), array(entry["high"]) - value])
+        shown, limit = drawn_bins(value, array(entry["entries"]), log_axis)
+        value, high = np.where(shown, value, np.nan), array(entry["high"])
+        errors = np.stack([value - array(entry["low"]), high - value])
         x = (edges[1:] + edges[:-1]) / 2
         width = np.stack([x - edges[:-1], edges[1:] - x])
         axes.errorbar(
             x, value, xerr=width, yerr=np.clip(errors, 0, None), fmt="none", color=colour, label=entry["working_point"]
         )
+        axes.plot(x[limit], high[limit], "v", color=colour, markersize=5)
 
 
 def plot_scores(performance: Performance, vs: str, style: StyleConfig) -> Any:

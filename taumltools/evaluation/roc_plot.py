@@ -15,6 +15,7 @@ from taumltools.evaluation.style import (
     TYPE_SYMBOLS,
     cms_style,
     experiment_label,
+    log_ticks,
     new_figure,
     region_text,
 )
@@ -57,11 +58,11 @@ def plot_roc(performances: Sequence[Performance], vs: str, region: dict[str, Any
                 _draw_points(main, find_points(performance, vs, region), i)
             if with_ratio:
                 _draw_ratio(panels[1], curve, i)
-        # One decade of room above the largest probability, for the legend.
-        main.set(yscale="log", xlim=limits.efficiency, ylim=(limits.misid[0], 10 * limits.misid[1]))
+        main.set(yscale="log", xlim=limits.efficiency, ylim=limits.misid)
         main.set_ylabel(f"${TYPE_SYMBOLS[vs]}$ misidentification probability")
-        title = ", ".join(region_text(region))
-        main.legend(loc="upper left", frameon=False, title=title, title_fontsize=14, alignment="left")
+        *ranges, modes = region_text(region)
+        title = f"{', '.join(ranges)}\n{modes}"
+        main.legend(loc="best", frameon=False, title=title, title_fontsize=14, alignment="left")
         main.grid(alpha=0.25)
         main.locator_params(axis="x", nbins=5)
         if with_ratio:
@@ -109,7 +110,13 @@ def _draw_ratio(axes: Any, curve: dict[str, Any], i: int) -> None:
 
 
 def _finish_ratio(axes: Any, limits: Any, label: str) -> None:
+    from matplotlib.ticker import FixedLocator, NullFormatter, StrMethodFormatter
+
     axes.set(ylim=limits.ratio, yscale="log" if limits.ratio_log else "linear")
+    if limits.ratio_log:
+        axes.yaxis.set_major_locator(FixedLocator(log_ticks(*limits.ratio)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylabel(label, fontsize=12, loc="center")
     axes.tick_params(axis="y", which="both", labelsize=12)
     axes.grid(alpha=0.25)

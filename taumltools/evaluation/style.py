@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,9 +76,24 @@ def experiment_label(axes: Any, style: StyleConfig) -> None:
     axes.text(1, 1.01, style.energy, ha="right", fontsize=15, **text)
 
 
+def mathematical(label: str) -> str:
+    """A label with symbols that every font of matplotlib draws.
+
+    Examples:
+        >>> mathematical("τ pT [GeV]")
+        '$\\\\tau$ $p_\\\\mathrm{T}$ [GeV]'
+    """
+    symbols = {"τ": r"$\tau$", "η": r"$\eta$", "φ": r"$\phi$", "pT": r"$p_\mathrm{T}$"}
+    for text, symbol in symbols.items():
+        label = label.replace(text, symbol)
+    return label
+
+
 def region_text(region: dict[str, Any]) -> list[str]:
     """What a region is, one line per variable, for matplotlib."""
-    return [f"${line}$" for line in (_range(r"p_\mathrm{T}", region["pt"], r"\ \mathrm{GeV}", 20, 1000), _eta(region))]
+    ranges = (_range(r"p_\mathrm{T}", region["pt"], r"\ \mathrm{GeV}", 20, 1000), _eta(region))
+    modes = ", ".join(str(mode) for mode in region["decay_modes"])
+    return [*(f"${line}$" for line in ranges), f"decay modes {modes}"]
 
 
 def _range(symbol: str, limits: Sequence[float], unit: str, lowest: float, highest: float) -> str:
@@ -92,6 +108,28 @@ def _range(symbol: str, limits: Sequence[float], unit: str, lowest: float, highe
 def _eta(region: dict[str, Any]) -> str:
     low, high = region["abs_eta"]
     return rf"|\eta| < {high:g}" if low <= 0 else rf"{low:g} < |\eta| < {high:g}"
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Ticks of a short logarithmic axis: 1, 2 and 5 times powers of ten, over two decades only powers.
+
+    Args:
+        low: lower end, above zero.
+        high: upper end.
+
+    Returns:
+        Ticks from the lower to the upper end.
+
+    Examples:
+        >>> log_ticks(0.1, 1.5)
+        [0.1, 0.2, 0.5, 1.0]
+        >>> log_ticks(0.001, 3)
+        [0.001, 0.01, 0.1, 1.0]
+    """
+    digits = (1, 2, 5) if high < 100 * low else (1,)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = (float(f"{digit}e{power}") for power in powers for digit in digits)
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def save_figure(figure: Any, path: Path) -> None:

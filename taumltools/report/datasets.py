@@ -11,7 +11,14 @@ import numpy as np
 from taumltools.config.sampling import SamplingConfig, SpectraConfig
 from taumltools.evaluation.style import TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Table, Text, missing, percent, thousands
-from taumltools.report.figures import add_hover, add_legend, new_figure, step_outline, without_zeros
+from taumltools.report.figures import (
+    add_hover,
+    add_legend,
+    new_figure,
+    start_at_zero,
+    step_outline,
+    without_zeros,
+)
 from taumltools.report.inputs import ReportInputs
 from taumltools.sampling.acceptance import AcceptancePlan
 from taumltools.sampling.spectra import Spectra, count_spectra
@@ -87,7 +94,9 @@ def _spectra_plots(title: str, spectra: Spectra, sampling: SamplingConfig) -> Gr
     counts = {t: spectra.rebin(t, pt_edges, eta_edges) for t in TAU_TYPES}
     pt = {t: c.sum(axis=1) / np.diff(pt_edges) for t, c in counts.items()}
     eta = {t: c.sum(axis=0) / np.diff(eta_edges) for t, c in counts.items()}
-    pt_plot = _spectrum(np.array(pt_edges), pt, "pT of the tau candidate [GeV]", "Candidates / GeV", log_x=True)
+    pt_plot = _spectrum(
+        np.array(pt_edges), pt, "pT of the tau candidate [GeV]", "Candidates / GeV", log_x=True, log_y=True
+    )
     eta_plot = _spectrum(np.array(eta_edges), eta, "|η| of the tau candidate", "Candidates / unit of |η|")
     return Grid((Plot(pt_plot, title=f"{title}: pT"), Plot(eta_plot, title=f"{title}: |η|")))
 
@@ -109,11 +118,15 @@ def display_edges(binning: SpectraConfig, pt_bins: int = 24, eta_bins: int = 25)
     return [float(low + s * width) for s in steps], [float(binning.eta_range[0] + s * eta_width) for s in eta_steps]
 
 
-def _spectrum(edges: np.ndarray, counts: dict[str, np.ndarray], x: str, y: str, log_x: bool = False) -> Any:
-    plot = new_figure(x, y, log_x=log_x, log_y=True)
+def _spectrum(
+    edges: np.ndarray, counts: dict[str, np.ndarray], x: str, y: str, *, log_x: bool = False, log_y: bool = False
+) -> Any:
+    plot = new_figure(x, y, log_x=log_x, log_y=log_y)
+    if not log_y:
+        start_at_zero(plot)
     legend, lines = [], []
     for name, values in counts.items():
-        xs, ys = step_outline(edges, without_zeros(values))
+        xs, ys = step_outline(edges, without_zeros(values) if log_y else values)
         line = plot.line(xs, ys, line_color=TYPE_COLOURS[name], line_width=2, name=TYPE_NAMES[name])
         legend.append((TYPE_NAMES[name], [line]))
         lines.append(line)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from taumltools.evaluation.style import log_ticks
+
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, MUTED, HAIRLINE = "#1b1f24", "#59636e", "#e4e7eb"
 
@@ -74,6 +76,22 @@ def new_figure(
     if log_x:
         _round_ticks(plot.xaxis[0])
     return plot
+
+
+def start_at_zero(plot: Any) -> None:
+    """A linear y axis from zero, with counts written out."""
+    from bokeh.models import NumeralTickFormatter
+
+    plot.y_range.start = 0
+    plot.yaxis.formatter = NumeralTickFormatter(format="0,0")
+
+
+def more_ticks(plot: Any, low: float, high: float) -> None:
+    """Ticks of a short logarithmic y axis that shows ``low`` to ``high``."""
+    from bokeh.models import FixedTicker, NumeralTickFormatter
+
+    plot.yaxis.ticker = FixedTicker(ticks=log_ticks(low, high))
+    plot.yaxis.formatter = NumeralTickFormatter(format="0[.]0000")
 
 
 def _round_ticks(axis: Any) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.artefact import array
+from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins
 from taumltools.evaluation.style import TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Table, Tabs, Text, in_sentence, missing, percent, thousands
 from taumltools.report.figures import add_hover, add_legend, float_source, new_figure, step_outline, without_zeros
@@ -48,8 +49,10 @@ def _points_table(performance: Performance, vs: str) -> Any:
         )
         for p in entries[0]["points"]
     )
+    region = entries[0]["region"]
+    modes = ", ".join(str(mode) for mode in region["decay_modes"])
     heads = ("Name", "Threshold", "Target", "Efficiency for taus", f"Misidentification of {TYPE_NAMES[vs]}")
-    return Table(heads, rows, caption=f"Against {TYPE_NAMES[vs]}, {region_words(entries[0]['region'])}.")
+    return Table(heads, rows, caption=f"Against {TYPE_NAMES[vs]}, {region_words(region)}, decay modes {modes}.")
 
 
 def _interval(efficiency: dict[str, Any]) -> str:
@@ -75,9 +78,12 @@ def efficiency_section(performances: Sequence[Performance], config: EvaluationCo
             if any(e["vs"] == vs and e["variable"] == variable for e in main["efficiencies"])
         ]
         tabs.append((f"vs {TYPE_NAMES[vs]}", (Grid(tuple(panels)),)))
+    excluded = ", ".join(str(mode) for mode in config.cuts.no_decay_modes)
+    modes = f"all decay modes but {excluded}" if excluded else "all decay modes"
     intro = Text(
-        f"Left: genuine taus that pass working points ({in_sentence(main['title'])}); right: fakes that pass. Vertical bars are 68% "
-        "intervals. Bins where no fake passes are left empty."
+        f"Left: genuine taus that pass working points ({in_sentence(main['title'])}); right: fakes that pass; {modes}. "
+        f"Vertical bars are 68% intervals. Where no fake passes, a triangle marks the upper end of the interval. Bins with "
+        f"fewer than {MIN_ENTRIES} candidates are left empty."
     )
     return Section("efficiency", title, (intro, Tabs("Efficiency", tuple(tabs))))
 
@@ -90,14 +96,14 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
     plot = new_figure(
         binning.label, y_label, log_x=binning.log, log_y=not is_tau, y_range=(0, 1.03) if is_tau else None
     )
-    legend, dots = [], []
+    legend, dots, limits = [], [], []
     for entry, colour in zip(entries, sequential_colours(len(entries)), strict=True):
         edges, value = array(entry["edges"]), array(entry["efficiency"])
-        used = np.isfinite(value) & (is_tau | (value > 0))
-        low, high = np.maximum(array(entry["low"])[used], 1e-7), array(entry["high"])[used]
+        used, limit = drawn_bins(value, array(entry["entries"]), log_axis=not is_tau)
+        low, upper = np.maximum(array(entry["low"])[used], 1e-7), array(entry["high"])
         centre = np.sqrt(edges[1:] * edges[:-1]) if binning.log else (edges[1:] + edges[:-1]) / 2
         source = float_source(
-            x=centre[used], y=value[used], low=low, high=high, x0=edges[:-1][used], x1=edges[1:][used]
+            x=centre[used], y=value[used], low=low, high=upper[used], x0=edges[:-1][used], x1=edges[1:][used]
         )
         name = entry["working_point"]
         bars = [
@@ -105,7 +111,10 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
             plot.segment("x0", "y", "x1", "y", source=source, line_color=colour, line_width=2.5, name=name),
         ]
         dots.append(bars[1])
-        if used.any():
+        if limit.any():
+            limits.append(_draw_limits(plot, centre[limit], upper[limit], colour, name))
+            bars.append(limits[-1])
+        if used.any() or limit.any():
             legend.append((name, bars))
     add_legend(plot, legend)
     tooltips = [
@@ -115,7 +124,14 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
         ("68%", "@low{0.0000} to @high{0.0000}"),
     ]
     add_hover(plot, dots, tooltips)
+    add_hover(plot, limits, [("", "$name"), (binning.label, "@x{0.[0]}"), ("none pass, 68%", "below @y{0.0000}")])
     return plot
+
+
+def _draw_limits(plot: Any, x: np.ndarray, upper: np.ndarray, colour: str, name: str) -> Any:
+    """Triangles at the upper end of intervals that begin at zero."""
+    source = float_source(x=x, y=upper)
+    return plot.scatter("x", "y", source=source, marker="inverted_triangle", size=6, color=colour, name=name)
 
 
 def sequential_colours(count: int) -> list[str]:

@@ -11,7 +11,7 @@ from taumltools.config.evaluation import AxesConfig, EvaluationConfig
 from taumltools.evaluation.artefact import array, find_curve, find_points
 from taumltools.evaluation.style import SERIES_COLOURS, SERIES_DASHES, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Table, Text, in_sentence, missing, thousands
-from taumltools.report.figures import add_hover, add_legend, add_title, float_source, new_figure, thin
+from taumltools.report.figures import add_hover, add_legend, add_title, float_source, more_ticks, new_figure, thin
 from taumltools.report.summary import all_vs, leading_curve, region_words
 
 Performance = dict[str, Any]
@@ -27,13 +27,30 @@ def roc_section(performances: Sequence[Performance], config: EvaluationConfig) -
         f"Test sample, {cuts.pt[0]:g} < pT < {cuts.pt[1]:g} GeV, |η| < {cuts.abs_eta:g}, |dz| < {cuts.abs_dz:g} cm. Lower is "
         "better. Bands are 68% intervals, dots are working points of the network. Click on a name to hide a curve."
     )
+    modes = ", ".join(str(mode) for mode in config.regions.decay_modes[0])
+    selected = Text(
+        f"Plots and summary: {region_words(_leading_region(config))}, decay modes {modes}. {_counted(config)}"
+    )
     panels = []
     for vs in all_vs(performances):
         axes = config.style.axes_of(vs)
         parts: list[Any] = [_roc_plot(performances, vs, axes)]
         ratio = _ratio_plot(performances, vs, axes, parts[0].x_range)
         panels.append(Plot(_stack([*parts, ratio] if ratio else parts), title=f"vs {TYPE_NAMES[vs]}"))
-    return Section("roc", title, (intro, Grid(tuple(panels), columns=3), _areas(performances)))
+    return Section("roc", title, (intro, selected, Grid(tuple(panels), columns=3), _areas(performances)))
+
+
+def _leading_region(config: EvaluationConfig) -> dict[str, Any]:
+    return {name: getattr(config.regions, name)[0] for name in ("pt", "abs_eta")}
+
+
+def _counted(config: EvaluationConfig) -> str:
+    """How candidates are counted, and what the numbers depend on for that reason."""
+    if config.weight:
+        counted = f"Candidates are weighted with {config.weight} (evaluation.weight)"
+    else:
+        counted = "Each candidate counts once, as simulated (evaluation.weight is empty)"
+    return f"{counted}: numbers depend on the mixture and the pT spectrum of the test datasets, see Datasets below."
 
 
 def _stack(parts: list[Any]) -> Any:
@@ -127,7 +144,7 @@ def _ratio_plot(performances: Sequence[Performance], vs: str, axes: AxesConfig, 
     title = next((p["title"] for p in performances if p["discriminator"] == reference), reference)
     plot = new_figure("Efficiency for genuine taus", "Ratio", log_y=axes.ratio_log, x_range=x_range, height=200)
     add_title(plot, f"Ratio to {in_sentence(title)}")
-    lines = []
+    lines, low, high = [], 1.0, 1.0
     for i, performance, curve in drawn:
         names = ("true_positive_rate", "ratio", "error")
         columns = [array(curve["ratio"][name]) for name in names]
@@ -135,11 +152,15 @@ def _ratio_plot(performances: Sequence[Performance], vs: str, axes: AxesConfig, 
         x, y, error = thin(*(column[inside] for column in columns))
         # On a log axis a band that reaches zero would take all the room.
         source = float_source(x=x, y=y, low=np.maximum(y - error, y / 3), high=y + error)
+        above = y[y > 0]
+        low, high = min(low, above.min(initial=low) / 2), max(high, 2 * above.max(initial=high))
         colour = SERIES_COLOURS[i % 5]
         plot.varea("x", "low", "high", source=source, fill_color=colour, fill_alpha=0.18)
         lines.append(plot.line("x", "y", source=source, line_color=colour, line_width=2, name=performance["title"]))
     span = plot.line(list(axes.efficiency), [1, 1], line_color=SERIES_COLOURS[1], line_dash="dashed")
     span.level = "underlay"
+    if axes.ratio_log:
+        more_ticks(plot, low, high)
     add_hover(plot, lines, [("", "$name"), ("efficiency", "@x{0.000}"), ("ratio", "@y{0.000}")])
     return plot
 
@@ -154,7 +175,8 @@ def _areas(performances: Sequence[Performance]) -> Table:
             areas = ["–" if c is None else f"{c['auc']:.4f} ± {c['auc_error']:.4f}" for c in curves]
             known = next((c for c in curves if c is not None), None)
             counts = (thousands(known["n_tau"]), thousands(known["n_fake"])) if known else ("–", "–")
-            rows.append((TYPE_NAMES[vs].capitalize(), region_words(first["region"]), *counts, *areas))
+            modes = ", ".join(str(mode) for mode in first["region"]["decay_modes"])
+            rows.append((TYPE_NAMES[vs].capitalize(), region_words(first["region"]), modes, *counts, *areas))
     caption = "Area under the curve (AUC) by region: the probability that a genuine tau scores higher than a fake."
-    heads = ("vs", "Region", "Taus", "Fakes", *(p["title"] for p in performances))
-    return Table(heads, tuple(rows), caption=caption, text_columns=2)
+    heads = ("vs", "Region", "Decay modes", "Taus", "Fakes", *(p["title"] for p in performances))
+    return Table(heads, tuple(rows), caption=caption, text_columns=3)

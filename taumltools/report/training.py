@@ -13,6 +13,7 @@ from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Facts, Grid, Plot, Section, Text, missing, significant, thousands
 from taumltools.report.figures import add_hover, add_legend, new_figure
 from taumltools.report.inputs import ReportInputs, read_json
+from taumltools.report.resources import duration
 
 TRAIN_COLOUR, VALIDATION_COLOUR = SERIES_COLOURS[:2]
 
@@ -39,7 +40,7 @@ def training_section(inputs: ReportInputs) -> Section:
     items: list[Any] = [Text(_what(inputs, history)), Grid(tuple(_panels(history)), columns=4)]
     metrics = folder / "metrics.json"
     if metrics.is_file():
-        rows = tuple((_readable(name), _number(value)) for name, value in _flat(read_json(metrics)))
+        rows = tuple(_fact(name, value) for name, value in _flat(read_json(metrics)))
         items += [Text("Figures of the network that was kept:"), Facts(rows)]
     else:
         items.append(missing("Figures of the kept network", "Training"))
@@ -90,6 +91,12 @@ def _flat(content: Any, prefix: str = "") -> list[tuple[str, Any]]:
     return [(prefix, content)]
 
 
+def _fact(name: str, value: Any) -> tuple[str, str]:
+    """Name and value of one figure as text."""
+    known = isinstance(value, int | float) and math.isfinite(value)
+    return _readable(name), duration(value) if name == "wall_s" and known else _number(value)
+
+
 def _number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
@@ -103,8 +110,15 @@ def _readable(name: str) -> str:
 
     Examples:
         >>> _readable("val_auc_jet"), _readable("wall_s")
-        ('Validation AUC jet', 'Wall s')
+        ('Validation AUC jet', 'Wall time')
+        >>> _readable("entries train e"), _readable("entries validation mu")
+        ('Electrons for training', 'Muons for validation')
     """
+    if name == "wall_s":
+        return "Wall time"
+    match name.split():
+        case ["entries", part, kind] if kind in TYPE_NAMES:
+            return f"{TYPE_NAMES[kind].capitalize()} for {'training' if part == 'train' else part}"
     words = name.replace("val_", "validation ").replace("auc", "AUC").replace("_", " ")
     return words[:1].upper() + words[1:]
 
