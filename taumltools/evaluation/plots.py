@@ -69,7 +69,7 @@ def plot_efficiency(
         panels[1].legend(
             title=performance["title"], title_fontsize=13, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False
         )
-        note = f"Bins with {MIN_ENTRIES} or\nmore candidates.\nTriangle: none pass,\n68% upper limit"
+        note = f"Bins with {MIN_ENTRIES} or\nmore candidates.\nTriangle: none pass,\nend of 68% interval"
         panels[1].text(1.04, 0.02, note, transform=panels[1].transAxes, fontsize=11, va="bottom")
     return figure
 

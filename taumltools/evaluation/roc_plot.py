@@ -60,9 +60,10 @@ def plot_roc(performances: Sequence[Performance], vs: str, region: dict[str, Any
                 _draw_ratio(panels[1], curve, i)
         main.set(yscale="log", xlim=limits.efficiency, ylim=limits.misid)
         main.set_ylabel(f"${TYPE_SYMBOLS[vs]}$ misidentification probability")
-        *ranges, modes = region_text(region)
-        title = f"{', '.join(ranges)}\n{modes}"
-        main.legend(loc="best", frameon=False, title=title, title_fontsize=14, alignment="left")
+        title = ", ".join(region_text(region))
+        # Above the axes: curves may go anywhere inside of them.
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.08), "borderaxespad": 0}
+        main.legend(**place, frameon=False, title=title, title_fontsize=13, alignment="left")
         main.grid(alpha=0.25)
         main.locator_params(axis="x", nbins=5)
         if with_ratio:

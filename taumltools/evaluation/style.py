@@ -77,11 +77,11 @@ def experiment_label(axes: Any, style: StyleConfig) -> None:
 
 
 def mathematical(label: str) -> str:
-    """A label with symbols that every font of matplotlib draws.
+    r"""A label with symbols that every font of matplotlib draws.
 
     Examples:
         >>> mathematical("τ pT [GeV]")
-        '$\\\\tau$ $p_\\\\mathrm{T}$ [GeV]'
+        '$\\tau$ $p_\\mathrm{T}$ [GeV]'
     """
     symbols = {"τ": r"$\tau$", "η": r"$\eta$", "φ": r"$\phi$", "pT": r"$p_\mathrm{T}$"}
     for text, symbol in symbols.items():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taumltools.evaluation.efficiency import efficiency_against
+from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins, efficiency_against
 from taumltools.evaluation.intervals import clopper_pearson
 from taumltools.evaluation.working_points import measure
 
@@ -63,3 +63,14 @@ def test_same_as_a_loop_over_bins(rows: list[tuple[float, bool, float]]):
             [expected.value, expected.low, expected.high, expected.entries],
             atol=1e-9,
         )
+
+
+@given(st.lists(st.tuples(st.floats(0, 1) | st.just(0.0) | st.just(np.nan), st.floats(0, 30)), min_size=1, max_size=9))
+def test_small_bins_are_never_drawn_and_others_once(bins: list[tuple[float, float]]):
+    efficiency, entries = np.array(bins).T
+    for log_axis in (True, False):
+        value, limit = drawn_bins(efficiency, entries, log_axis)
+        assert not (value & limit).any()
+        np.testing.assert_array_equal(value | limit, (entries >= MIN_ENTRIES) & ~np.isnan(efficiency))
+        assert (efficiency[limit] == 0).all()
+        assert limit.any() <= log_axis

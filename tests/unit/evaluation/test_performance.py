@@ -32,7 +32,7 @@ def network(predictions: Predictions, config: EvaluationConfig) -> dict:
 
 def test_one_curve_for_each_type_and_region(network: dict):
     assert [(c["vs"], c["region"]["pt"]) for c in network["curves"]] == [
-        (vs, pt) for vs in ("e", "mu", "jet") for pt in ([20, 1000], [20, 100], [100, 1000])
+        (vs, pt) for vs in ("e", "mu", "jet") for pt in ([20, 1000], [20, 50], [50, 100], [100, 1000])
     ]
 
 

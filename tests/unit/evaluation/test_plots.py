@@ -6,6 +6,8 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.errors import InputError
@@ -14,7 +16,7 @@ from taumltools.evaluation.draw import draw_all, region_name
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
 from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
-from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, region_text, save_figure
+from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, log_ticks, region_text, save_figure
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,9 @@ def test_roc_shows_the_stored_numbers(performances: list[dict], region: dict, co
     np.testing.assert_array_equal(main.lines[0].get_ydata(), fpr[fpr > 0])
     assert main.get_yscale() == "log"
     assert main.get_xlim() == config.style.axes["jet"].efficiency
+    assert main.get_ylim()[1] <= 1
+    assert [tick for tick in ratio.get_yticks() if tick <= 1] == [0.05, 0.1, 0.2, 0.5, 1]
+    assert "decay modes 0, 1, 2, 10, 11" in main.get_legend().get_title().get_text()
     np.testing.assert_array_equal(ratio.lines[0].get_ydata(), curve["ratio"]["ratio"])
     labels = [text.get_text() for text in main.get_legend().get_texts()]
     assert [label.split(",")[0] for label in labels] == ["Network", "Charged isolation"]
@@ -66,6 +71,20 @@ def test_efficiency_has_taus_left_and_fakes_right(performances: list[dict], conf
     assert names == list(config.working_points.targets["jet"])
     with pytest.raises(InputError, match="no efficiency vs jet against npu"):
         plot_efficiency(performances[0], "jet", "npu", config.efficiency["tau_pt"], config.style)
+
+
+def test_small_bins_are_not_drawn_and_zeros_are_limits(performances: list[dict], config: EvaluationConfig):
+    binning = replace(config.efficiency["tau_pt"], edges=(20.0, 30.0, 40.0, 50.0))
+    stored = {"edges": [20, 30, 40, 50], "efficiency": [0.5, 0.0, 0.0], "low": [0.4, 0, 0], "high": [0.6, 0.1, 0.2]}
+    stored |= {"vs": "jet", "variable": "tau_pt", "working_point": "Loose", "entries": [30, 10, 9]}
+    efficiencies = [stored | {"type": kind} for kind in ("tau", "jet")]
+    figure = plot_efficiency(performances[0] | {"efficiencies": efficiencies}, "jet", "tau_pt", binning, config.style)
+    taus, fakes = ([line for line in axes.lines if line.get_marker() == "v"] for axes in figure.axes)
+    assert taus[0].get_ydata().tolist() == []
+    assert fakes[0].get_ydata().tolist() == [0.1]
+    bars = [axes.containers[0].lines[2][0].get_segments() for axes in figure.axes]
+    drawn = [sum(bool(np.isfinite(segment).all()) and len(segment) > 0 for segment in part) for part in bars]
+    assert drawn == [2, 1], "on a linear axis zero has its place"
 
 
 def test_scores_are_normalised(performances: list[dict], config: EvaluationConfig):
@@ -121,7 +140,19 @@ def test_empty_regions_are_not_drawn(performances: list[dict], config: Evaluatio
     ("pt", "text"), [([20, 100], "< 100"), ([100, 1000], "> 100"), ([20, 1000], "> 20"), ([30, 80], "30 < ")]
 )
 def test_region_text(pt: list, text: str):
-    assert text in region_text({"pt": pt, "abs_eta": [0, 2.3]})[0]
+    pt_text, eta_text, modes = region_text({"pt": pt, "abs_eta": [0, 2.3], "decay_modes": [0, 1]})
+    assert text in pt_text
+    assert "< 2.3" in eta_text
+    assert modes == "decay modes 0, 1"
+
+
+@given(st.floats(1e-6, 1), st.floats(1.5, 99))
+def test_log_ticks_are_inside_and_round(low: float, factor: float):
+    ticks = log_ticks(low, low * factor)
+    assert ticks == sorted(set(ticks))
+    assert all(low <= tick <= low * factor for tick in ticks)
+    assert {f"{tick:.5e}"[:7] for tick in ticks} <= {"1.00000", "2.00000", "5.00000"}
+    assert factor < 20 or len(ticks) >= 3
 
 
 def test_no_colour_means_two_things():

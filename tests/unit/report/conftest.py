@@ -56,7 +56,8 @@ def make_training(folder: Path) -> Path:
     history |= {"val_categorical_accuracy": 0.88 - 0.4 * fall, "learning_rate": 0.002 * fall, "wall_s": 12 + 0 * fall}
     history |= {f"val_auc_{vs}": top - 0.1 * fall for vs, top in (("e", 0.97), ("mu", 0.99), ("jet", 0.98))}
     (folder / "history.json").write_text(json.dumps({name: list(map(float, v)) for name, v in history.items()}))
-    metrics = {"best_epoch": 10, "val_loss": 0.585, "entries": {"train": 5100, "validation": 900}, "parameters": 47236}
+    metrics = {"best_epoch": 10, "val_loss": 0.585, "entries": {"train": {"jet": 5100}, "validation": {"e": 900}}}
+    metrics |= {"parameters": 47236, "wall_s": 120.0}
     (folder / "metrics.json").write_text(json.dumps(metrics))
     (folder / "run.json").write_text(json.dumps({"experiment_id": "3", "run_id": "0123456789abcdef"}))
     return folder

@@ -93,7 +93,7 @@ def test_one_of_several_discriminators_alone(inputs: ReportInputs):
     assert "Charged isolation" in described(found["working-points"])
     assert "times fewer" not in described(found["summary"])
     table = next(item for item in found["roc"].items if isinstance(item, Table))
-    assert table.columns[4:] == ("Charged isolation",)
+    assert table.columns[5:] == ("Charged isolation",)
 
 
 @pytest.mark.parametrize(

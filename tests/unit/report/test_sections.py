@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bokeh.models import LogScale
 
 from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.artefact import load_performance
@@ -86,13 +87,37 @@ def test_roc_section_has_three_panels_and_all_areas(performances: list[dict], in
     section = roc_section(performances, inputs.config.evaluation)
     assert [plot.title for plot in plots(section.items)] == ["vs jets", "vs electrons", "vs muons"]
     table = first(section, Table)
-    assert len(table.rows) == 9
+    assert len(table.rows) == 12
+    assert {row[2] for row in table.rows} == {"0, 1, 2, 10, 11"}
     assert table.columns[-3:] == ("Charged isolation", "ECAL fraction", "Calorimeter fraction")
     jets, muons = table.rows[0], table.rows[-1]
-    assert table.columns[4] == "Network"
-    assert jets[4].startswith(f"{performances[0]['curves'][6]['auc']:.4f}")
+    assert table.columns[5] == "Network"
+    assert jets[5].startswith(f"{performances[0]['curves'][8]['auc']:.4f}")
     assert muons[-3:-1] == ("–", "–")
     assert "±" in muons[-1]
+
+
+@pytest.mark.parametrize(
+    ("weight", "text"),
+    [
+        ("", "counts once, as simulated (evaluation.weight is empty)"),
+        ("genEventWeight", "weighted with genEventWeight"),
+    ],
+)
+def test_roc_section_says_how_candidates_count(performances: list[dict], inputs: ReportInputs, weight: str, text: str):
+    section = roc_section(performances, replace(inputs.config.evaluation, weight=weight))
+    found = " ".join(item.text for item in section.items if isinstance(item, Text))
+    assert text in found
+    assert "mixture and the pT spectrum of the test datasets" in found
+    assert "decay modes 0, 1, 2, 10, 11" in found
+
+
+def test_ratio_axis_has_round_ticks(performances: list[dict], inputs: ReportInputs):
+    jets = next(plots(roc_section(performances, inputs.config.evaluation).items)).model
+    ticks = jets.children[1].yaxis[0].ticker.ticks
+    assert len(ticks) > 2
+    assert 1.0 in ticks
+    assert jets.children[0].y_range.end == 1
 
 
 def test_ratio_panel_only_with_reference(performances: list[dict], inputs: ReportInputs):
@@ -121,6 +146,27 @@ def test_working_points_may_be_undefined(performances: list[dict], inputs: Repor
 def test_efficiency_has_taus_and_fakes_of_each_variable(performances: list[dict], inputs: ReportInputs):
     section = efficiency_section(performances, inputs.config.evaluation)
     assert len(list(plots(section.items))) == 3 * 2 * 2
+
+
+def glyphs(section: Section, vs: str, panel: int) -> list:
+    tabs = dict(first(section, Tabs).tabs)
+    return tabs[f"vs {vs}"][0].items[panel].model.renderers
+
+
+def test_efficiency_leaves_out_small_bins_and_marks_limits(performances: list[dict], inputs: ReportInputs):
+    entries = [dict(e) for e in performances[0]["efficiencies"]]
+    changed = next(e for e in entries if (e["vs"], e["variable"], e["type"]) == ("jet", "tau_pt", "jet"))
+    count = len(changed["entries"])
+    changed["entries"] = [10.0, 9.0] + [50.0] * (count - 2)
+    changed["efficiency"] = [0.0, 0.0] + [0.5] * (count - 2)
+    changed["low"], changed["high"] = [0.0, 0.0] + [0.4] * (count - 2), [0.168, 0.2] + [0.6] * (count - 2)
+    section = efficiency_section([performances[0] | {"efficiencies": entries}], inputs.config.evaluation)
+    renderers = [g for g in glyphs(section, "jets", 1) if g.name == changed["working_point"]]
+    bars, limits = renderers[0].data_source.data, renderers[1].data_source.data
+    assert len(bars["y"]) == count - 2
+    assert limits["y"].tolist() == pytest.approx([0.168])
+    assert renderers[1].glyph.marker == "inverted_triangle"
+    assert "fewer than 10 candidates are left empty" in first(section, Text).text
 
 
 def test_scores_and_confusion(performances: list[dict]):
@@ -158,7 +204,11 @@ def test_training_curves_and_figures(inputs: ReportInputs):
     assert "lowest after epoch 10" in first(section, Text).text
     labels = [plot.model.yaxis[0].axis_label for plot in plots(section.items)]
     assert labels == ["Loss", "Categorical accuracy", "AUC vs fakes, validation", "Learning rate"]
-    assert ("Parameters", "47\u202f236") in first(section, Facts).facts
+    facts = first(section, Facts).facts
+    assert {("Parameters", "47\u202f236"), ("Wall time", "2 min 00 s"), ("Jets for training", "5\u202f100")} <= set(
+        facts
+    )
+    assert ("Electrons for validation", "900") in facts
 
 
 def test_training_with_little(inputs: ReportInputs, tmp_path: Path):
@@ -183,6 +233,9 @@ def test_spectra_before_and_after(inputs: ReportInputs):
     section = spectra_section(inputs)
     titles = [plot.title for plot in plots(section.items)]
     assert titles == ["Before mixing: pT", "Before mixing: |η|", "After mixing: pT", "After mixing: |η|"]
+    figures = [plot.model for plot in plots(section.items)]
+    assert [isinstance(figure.y_scale, LogScale) for figure in figures] == [True, False, True, False]
+    assert [figures[i].y_range.start for i in (1, 3)] == [0, 0]
     table = first(section, Table)
     assert [row[0] for row in table.rows] == ["Electrons", "Muons", "Genuine taus", "Jets"]
     assert number(table.rows[0][2]) <= number(table.rows[0][1])
