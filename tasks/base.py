@@ -82,6 +82,12 @@ class PipelineTask(law.LocalWorkflow, law.Task):
         'e.g. "training.epochs=20 model=mini"; default: none',
     )
 
+    workflow = luigi.ChoiceParameter(
+        default=law.NO_STR,
+        choices=[law.NO_STR, "local"],
+        description="where branches run: local (other kinds are not there yet, and refused); default: local",
+    )
+
     exclude_index = True
 
     product: ClassVar[str] = ""

@@ -146,7 +146,7 @@ def provenance_section(inputs: ReportInputs) -> Section:
     rows = [("Campaign", inputs.campaign), ("Version", inputs.version), ("Seed", str(inputs.config.seed))]
     rows += [("Code", ", ".join(commits) or "unknown")]
     if inputs.training is not None and (run := Path(inputs.training) / "run.json").is_file():
-        rows += [(f"mlflow {name.replace('_', ' ')}", str(value)) for name, value in read_json(run).items()]
+        rows += [(f"mlflow {name.replace('_', ' ')}", str(value)) for name, value in read_json(run)["mlflow"].items()]
     packages: dict[str, set[str]] = {}
     for record in inputs.resources:
         for name, version in (record.get("packages") or {}).items():

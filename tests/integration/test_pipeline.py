@@ -199,7 +199,7 @@ def test_report_is_one_selfcontained_page(finished):
             values = dict(attrs)
             if tag in {"script", "img", "iframe"} and values.get("src", "data:")[:5] != "data:":
                 self.found.append(values["src"])
-            if tag == "link":
+            if tag == "link" and values.get("href", "")[:5] != "data:":
                 self.found.append(values.get("href", ""))
 
     Loads().feed(text)

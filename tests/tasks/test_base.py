@@ -168,6 +168,11 @@ def test_resources_and_workflow_do_not_move_outputs():
     assert Training(version="v1").path == Training(version="v1", tracking_uri="http://localhost:1").path
 
 
+def test_kinds_of_workflow_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match="htcondor is not a valid choice"):
+        Report(version="v1", workflow="htcondor")
+
+
 def test_command_line_options_of_sampling_move_the_output():
     plain = ShuffleMergeSpectral(version="v1")
     assert ShuffleMergeSpectral(version="v1", n_jobs=5).n_branches() == 5

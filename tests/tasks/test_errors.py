@@ -38,7 +38,9 @@ def test_messages_of_several_lines_are_kept_whole():
 
 
 def test_tracebacks_inside_of_a_message_are_cut_too():
-    text = "Will not run X:\nTraceback (most recent call last):\n  File\ntaumltools.errors.ConfigError: unknown campaign"
+    text = (
+        "Will not run X:\nTraceback (most recent call last):\n  File\ntaumltools.errors.ConfigError: unknown campaign"
+    )
     assert shown(record(text)) == "Will not run X:\nConfigError: unknown campaign"
 
 

@@ -59,7 +59,9 @@ def make_training(folder: Path) -> Path:
     metrics = {"best_epoch": 10, "val_loss": 0.585, "entries": {"train": {"jet": 5100}, "validation": {"e": 900}}}
     metrics |= {"parameters": 47236, "wall_s": 120.0}
     (folder / "metrics.json").write_text(json.dumps(metrics))
-    (folder / "run.json").write_text(json.dumps({"experiment_id": "3", "run_id": "0123456789abcdef"}))
+    (folder / "run.json").write_text(
+        json.dumps({"mlflow": {"experiment_id": "3", "run_id": "0123456789abcdef"}, "features": {}})
+    )
     return folder
 
 
