@@ -125,7 +125,11 @@ _tauml_setup() {
                 if [ -z "${2:-}" ]; then _tauml_say "--venv needs a directory"; return 2; fi
                 venv="$2"; shift 2 ;;
             --venv=*) venv="${1#--venv=}"; shift ;;
-            *) _tauml_say "unknown option '$1'; usage: source setup.sh [--venv DIR]"; return 2 ;;
+            *)
+                # a script that sources this file hands on its own arguments; those are not meant for us
+                if [ "$_tauml_depth" -gt 1 ]; then shift; continue; fi
+                _tauml_say "unknown option '$1'; usage: source setup.sh [--venv DIR]"
+                return 2 ;;
         esac
     done
     if [ -n "${BASH_SOURCE:-}" ]; then
@@ -137,8 +141,9 @@ _tauml_setup() {
     _tauml_environment "$venv" && _tauml_variables && _tauml_index
 }
 
+_tauml_depth=${#BASH_SOURCE[@]}
 _tauml_setup "$@"
 _tauml_status=$?
 unset -f _tauml_say _tauml_find_python _tauml_install _tauml_create _tauml_environment _tauml_variables _tauml_index _tauml_setup
-unset _tauml_active
+unset _tauml_active _tauml_depth
 (exit $_tauml_status)

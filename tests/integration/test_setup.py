@@ -88,6 +88,15 @@ def test_wrong_options_are_explained(arguments, message):
     assert message in done.stderr
 
 
+def test_arguments_of_a_script_that_sources_it_are_left_alone(active, tmp_path):
+    (tmp_path / "job.sh").write_text(f'source "{ROOT}/setup.sh" || exit 3\necho "mine: $1"\n')
+    done = subprocess.run(
+        ["bash", str(tmp_path / "job.sh"), "--events=5"], env=active | {"HOME": "/"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "mine: --events=5"
+
+
 def test_check_lists_differences():
     namespace = {}
     code = (ROOT / "requirements" / "check.py").read_text().split("if __name__")[0]
