@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -21,7 +22,7 @@ def source(*arguments, script="", environment=None, cwd=ROOT):
     clean = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": os.environ.get("HOME", "/")} | (environment or {})
     command = f'source "{ROOT}/setup.sh" "$@"; status=$?; {script}\nexit $status'
     return subprocess.run(
-        ["bash", "-c", command, "setup", *arguments], env=clean, capture_output=True, text=True, cwd=cwd
+        ["/bin/bash", "-c", command, "setup", *arguments], env=clean, capture_output=True, text=True, cwd=cwd
     )
 
 
@@ -91,19 +92,20 @@ def test_wrong_options_are_explained(arguments, message):
 def test_arguments_of_a_script_that_sources_it_are_left_alone(active, tmp_path):
     (tmp_path / "job.sh").write_text(f'source "{ROOT}/setup.sh" || exit 3\necho "mine: $1"\n')
     done = subprocess.run(
-        ["bash", str(tmp_path / "job.sh"), "--events=5"], env=active | {"HOME": "/"}, capture_output=True, text=True
+        ["/bin/bash", str(tmp_path / "job.sh"), "--events=5"],
+        env=active | {"HOME": "/"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "mine: --events=5"
 
 
 def test_check_lists_differences():
-    namespace = {}
-    code = (ROOT / "requirements" / "check.py").read_text().split("if __name__")[0]
-    exec(
-        compile(code, "check.py", "exec"), namespace | {"__file__": str(ROOT / "requirements" / "check.py")}, namespace
-    )
-    differences = namespace["differences"]
+    spec = importlib.util.spec_from_file_location("check", ROOT / "requirements" / "check.py")
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    differences = check.differences
     import numpy
 
     assert differences(f"numpy=={numpy.__version__} \\\n    --hash=sha256:00") == []
