@@ -8,6 +8,8 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,49 @@ def selected_by_type(table: Tuples) -> dict[str, int]:
     return {name: int((types == k).sum()) for k, name in enumerate(TYPE_NAMES)}
 
 
+@contextmanager
+def timed_stages() -> Iterator[dict[str, float]]:
+    """CPU seconds of each stage while the block runs, by wrapping the functions that the driver calls."""
+    from taumltools.production import reconstruction
+    from taumltools.production import simulate as driver
+
+    places = [(driver, name) for name in ("generate", "fill")]
+    places += [
+        (reconstruction, name)
+        for name in (
+            "find_gen_leptons", "gen_jets", "detect", "overlay", "reconstructed_jets", "find_taus", "puppi_weights",
+            "build_entries",
+        )
+    ]  # fmt: skip
+    spent: dict[str, float] = {name: 0.0 for _, name in places}
+    originals = [getattr(module, name) for module, name in places]
+
+    def wrap(function: Callable, name: str) -> Callable:
+        def timed(*args: object, **kwargs: object) -> object:
+            start = time.process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent[name] += time.process_time() - start
+
+        return timed
+
+    for (module, name), function in zip(places, originals, strict=True):
+        setattr(module, name, wrap(function, name))
+    try:
+        yield spent
+    finally:
+        for (module, name), function in zip(places, originals, strict=True):
+            setattr(module, name, function)
+
+
+def stages(dataset: DatasetConfig, config: ProductionConfig, pool: PileupPool, events: int) -> list[dict[str, object]]:
+    """Time per event of each stage of the simulation of one dataset."""
+    with timed_stages() as spent:
+        simulate_all(dataset, config, pool, events, label="stages")
+    return [{"name": f"stage {name}", "value": 1e3 * t / events, "unit": "ms/event"} for name, t in spent.items()]
+
+
 def run(events: int = 1000) -> list[dict[str, object]]:
     """Measure every dataset.
 
@@ -86,6 +131,7 @@ def run(events: int = 1000) -> list[dict[str, object]]:
         rows.append({"name": f"{name}: speed", "value": events / seconds, "unit": "events/s"})
         for kind, n in selected_by_type(table).items():
             rows.append({"name": f"{name}: {kind}", "value": n / events, "unit": "candidates/event"})
+    rows += stages(load_dataset("ztautau"), config, pool, events)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [*rows, {"name": "peak memory", "value": peak, "unit": "MB"}]
 
