@@ -93,6 +93,9 @@ class PipelineTask(law.LocalWorkflow, law.Task):
     product: ClassVar[str] = ""
     """File or folder name of the product; may contain ``{branch}``."""
 
+    follows: ClassVar[str] = ""
+    """Key of :meth:`upstream` whose branch of the same number is all that a branch needs; empty: everything."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         ShortErrors.install()
@@ -219,8 +222,9 @@ class PipelineTask(law.LocalWorkflow, law.Task):
         return requirements
 
     def requires(self) -> dict[str, Any]:
-        """A branch needs everything upstream, unless a task narrows it."""
-        return self.upstream()
+        """A branch needs everything upstream, or only the branch that it follows."""
+        upstream = self.upstream()
+        return {self.follows: upstream[self.follows].req_branch(self.branch)} if self.follows else upstream
 
     def output(self) -> Any:
         """The product of this branch."""
@@ -259,6 +263,8 @@ class PipelineTask(law.LocalWorkflow, law.Task):
 
     def input_paths(self) -> list[Path]:
         """Products this branch reads; recorded in the side-car."""
+        if self.follows:
+            return [self.upstream()[self.follows].path_of(self.branch)]
         return [path for task in self.upstream_tasks() for path in task.paths()]
 
     # ------------------------------------------------------------------ randomness

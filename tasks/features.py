@@ -14,6 +14,7 @@ class PartTask(PipelineTask):
     """A task with a branch per part of the training sample, made from the part of the same number."""
 
     exclude_index = True
+    follows = "parts"
 
     source: ClassVar[type[PipelineTask]]
     """The task whose parts it reads."""
@@ -29,14 +30,6 @@ class PartTask(PipelineTask):
     def upstream(self) -> dict[str, Any]:
         """The parts."""
         return {"parts": self.need(self.source)}
-
-    def requires(self) -> dict[str, Any]:
-        """A branch needs the part of the same number."""
-        return {"parts": self.upstream()["parts"].req_branch(self.branch)}
-
-    def input_paths(self) -> list[Path]:
-        """The one part of this branch."""
-        return [self.upstream()["parts"].path_of(self.branch)]
 
 
 class ProduceFlatTuples(PartTask):

@@ -17,6 +17,7 @@ class CreateSpectralHists(DatasetTask):
     """Entries, entries by truth type and fine (pt, |eta|) histograms of each tuple file."""
 
     product = "spectra_{branch}.json"
+    follows = "tuples"
 
     def reads(self) -> tuple[str, ...]:
         """The binning, and how many files there are."""
@@ -25,14 +26,6 @@ class CreateSpectralHists(DatasetTask):
     def upstream(self) -> dict[str, Any]:
         """The tuples of the same sample and dataset."""
         return {"tuples": self.need(ProduceTuples, sample=self.sample, dataset=self.dataset)}
-
-    def requires(self) -> dict[str, Any]:
-        """A branch needs only the file it counts."""
-        return {"tuples": self.upstream()["tuples"].req_branch(self.branch)}
-
-    def input_paths(self) -> list[Path]:
-        """The one file of this branch."""
-        return [self.upstream()["tuples"].path_of(self.branch)]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Count."""
