@@ -98,7 +98,7 @@ class Record:
         """Write the side-car of ``product`` (which may not exist yet)."""
         from taumltools.store.publish import publish
 
-        with publish(sidecar_path(product)) as temporary:
+        with publish(sidecar_path(product), replace=True) as temporary:
             temporary.write_text(json.dumps(self.as_json(), indent=1) + "\n", encoding="utf-8")
 
 

@@ -2,8 +2,8 @@
 
 A product is written to a hidden sibling in the destination folder, validated, flushed to
 disk and renamed.  A killed process leaves a hidden file, never a target; of two processes
-that make the same product, each publishes a whole one and the last wins; nobody deletes a
-published product.
+that make the same product the first wins, since both have the same content; nobody deletes or
+replaces a published product.
 """
 
 from __future__ import annotations
@@ -27,6 +27,23 @@ def temporary_sibling(path: Path) -> Path:
     """A hidden unique name beside ``path`` with the same suffix (writers choose formats by it)."""
     unique = f"{socket.gethostname().split('.')[0]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     return path.with_name(f".{path.stem}.tmp-{unique}{path.suffix}")
+
+
+def remove_temporaries(folder: Path) -> int:
+    """Remove what killed processes left of unfinished products.
+
+    Call it only when nobody writes to the folder any more: a temporary in use would be lost.
+
+    Args:
+        folder: folder of products; it may not exist.
+
+    Returns:
+        How many were removed.
+    """
+    left = [path for path in folder.glob(".*.tmp-*") if not path.is_symlink()]
+    for path in left:
+        _remove(path)
+    return len(left)
 
 
 def _flush(path: Path) -> None:
@@ -71,6 +88,8 @@ def publish(
     path: Path,
     validate: Callable[[Path], None] | None = None,
     before_rename: Callable[[Path], None] | None = None,
+    *,
+    replace: bool = False,
 ) -> Iterator[Path]:
     """Write a file or a folder so that it appears at ``path`` complete or not at all.
 
@@ -78,6 +97,7 @@ def publish(
         path: where the product shall be; absolute.
         validate: called with the temporary path; raises if the product is not good.
         before_rename: called with the temporary path after validation, e.g. to write a side-car.
+        replace: whether a file of that name is replaced, e.g. a side-car left by a killed process.
 
     Yields:
         The temporary path to write to (same suffix, same folder); it does not exist yet.
@@ -104,9 +124,12 @@ def publish(
         if validate:
             validate(temporary)
         _flush_tree(temporary)
+        if path.exists() and not replace:
+            log.info("%s was published by another process meanwhile; keeping that one", path)
+            return
         if before_rename:
             before_rename(temporary)
-        _rename(temporary, path)
+        _rename(temporary, path, replace)
     except OSError as error:
         if _is_about(error, path.parent):
             raise _explain(error, path) from error
@@ -122,13 +145,26 @@ def _is_about(error: OSError, folder: Path) -> bool:
     return error.filename is not None and str(error.filename).startswith(str(folder))
 
 
-def _rename(temporary: Path, path: Path) -> None:
-    """Rename; a folder that a twin published first stays, since both have the same content."""
+def _rename(temporary: Path, path: Path, replace: bool) -> None:
+    """Rename; what a twin published first stays, since both have the same content."""
     try:
-        os.replace(temporary, path)
+        if replace or temporary.is_dir():
+            os.replace(temporary, path)
+        else:
+            _link(temporary, path)
     except OSError as error:
-        if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and path.is_dir():
+        if error.errno in {errno.ENOTEMPTY, errno.EEXIST} and path.exists():
             log.info("%s was published by another process meanwhile; keeping that one", path)
         else:
             raise
     _flush(path.parent)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless it is taken: a link refuses that, a rename does not."""
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES}:
+            raise
+        os.replace(temporary, path)  # a file system without links, e.g. EOS
