@@ -9,6 +9,7 @@ from __future__ import annotations
 from pydantic import field_validator, model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.batch import BatchConfig
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.model import ModelConfig
@@ -58,6 +59,7 @@ class CampaignConfig:
         training: how it is fitted.
         evaluation: discriminators, working points, regions.
         report: what the report shows.
+        batch: what jobs ask for on a batch system; never part of an identity.
     """
 
     title: str
@@ -71,6 +73,7 @@ class CampaignConfig:
     training: TrainingConfig
     evaluation: EvaluationConfig
     report: ReportConfig
+    batch: BatchConfig
 
     @model_validator(mode="after")
     def _samples_use_known_datasets(self) -> CampaignConfig:

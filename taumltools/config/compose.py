@@ -40,10 +40,19 @@ def _resolve(campaign: str, overrides: tuple[str, ...], config_dir: Path) -> dic
         ) from error
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError, root: str = "campaign") -> str:
+    """What is wrong with which setting, one line each.
+
+    Args:
+        error: what pydantic found.
+        root: name of what was read, for errors of the whole.
+
+    Returns:
+        Indented lines.
+    """
     lines = []
     for item in error.errors():
-        key = ".".join(str(part) for part in item["loc"]) or "campaign"
+        key = ".".join(str(part) for part in item["loc"]) or root
         found = f" (found {item['input']!r:.80})" if item["type"] not in {"missing", "value_error"} else ""
         message = "unknown setting" if item["type"] == "unexpected_keyword_argument" else item["msg"]
         lines.append(f"  {key}: {message}{found}")
@@ -76,4 +85,4 @@ def load_campaign(campaign: str, overrides: str = "", config_dir: Path = CONFIG_
     try:
         return TypeAdapter(CampaignConfig).validate_python(resolved)
     except ValidationError as error:
-        raise ConfigError(f"campaign '{campaign}' has wrong settings:\n{_explain(error)}") from error
+        raise ConfigError(f"campaign '{campaign}' has wrong settings:\n{explain(error)}") from error

@@ -19,7 +19,7 @@ from taumltools.training.models import MODELS
 from taumltools.tuples.schema import tautuple_schema
 from taumltools.tuples.truth import TAU_TYPES
 
-GROUPS = ("production", "sampling", "features", "model", "training", "evaluation", "report")
+GROUPS = ("production", "sampling", "features", "model", "training", "evaluation", "report", "batch")
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONFIG_DIR / group).glob("*.yaml"))]
 SECTIONS = {f.name: f.type for f in dataclasses.fields(CampaignConfig)}
 SCHEMA = tautuple_schema()
