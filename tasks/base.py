@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 import law
 import luigi
 
+from tasks.remote import BatchWorkflow
+
 log = logging.getLogger(__name__)
 
 
@@ -65,7 +67,7 @@ class ShortErrors(logging.Filter):
         return text.splitlines()[0] + "\n" + text[text.rindex(self.MARK) + len(self.MARK) :].rstrip()
 
 
-class PipelineTask(law.LocalWorkflow, law.Task):
+class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
     """Base of all tasks: a workflow whose branches each publish one product.
 
     The product is a file or a folder at
@@ -84,8 +86,8 @@ class PipelineTask(law.LocalWorkflow, law.Task):
 
     workflow = luigi.ChoiceParameter(
         default=law.NO_STR,
-        choices=[law.NO_STR, "local"],
-        description="where branches run: local (other kinds are not there yet, and refused); default: local",
+        choices=[law.NO_STR, "local", "htcondor"],
+        description="where branches run: local or htcondor; default: local",
     )
 
     exclude_index = True
@@ -176,7 +178,7 @@ class PipelineTask(law.LocalWorkflow, law.Task):
             yield from task if isinstance(task, list) else [task]
 
     def need(self, task_class: type[PipelineTask], **parameters: Any) -> Any:
-        """Another task of the same version, campaign, overrides and kind of workflow.
+        """Another task of the same version, campaign, overrides, kind of workflow and site.
 
         Args:
             task_class: its class.
@@ -186,7 +188,7 @@ class PipelineTask(law.LocalWorkflow, law.Task):
             The workflow.
         """
         shared = {"version": self.version, "campaign": self.campaign, "overrides": self.overrides}
-        return task_class(**shared, workflow=self.workflow, **parameters)
+        return task_class(**shared, workflow=self.workflow, site=self.site, **parameters)
 
     # ------------------------------------------------------------------ paths
 

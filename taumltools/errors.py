@@ -21,3 +21,11 @@ class InputError(TauMLError):
 
 class StoreError(TauMLError):
     """A result cannot be published (disk full, store read-only, invalid product)."""
+
+
+class BatchError(TauMLError):
+    """Something is wrong with the batch system, or branches failed there for good."""
+
+
+class PoolError(BatchError):
+    """The batch system does not answer, or refuses; it may answer later."""

@@ -169,8 +169,8 @@ def test_resources_and_workflow_do_not_move_outputs():
 
 
 def test_kinds_of_workflow_that_do_not_exist_are_refused():
-    with pytest.raises(ValueError, match="htcondor is not a valid choice"):
-        Report(version="v1", workflow="htcondor")
+    with pytest.raises(ValueError, match="slurm is not a valid choice"):
+        Report(version="v1", workflow="slurm")
 
 
 def test_command_line_options_of_sampling_move_the_output():

@@ -1,0 +1,187 @@
+"""What runs in a job: one attempt at one branch, and a report of how it went.
+
+    python -m tasks.job SPECIFICATION BRANCH ATTEMPT
+
+The branch runs exactly as it runs locally.  The report says why it failed and what it used;
+the driver reads it, and the exit code is only for people.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("tasks.job")  # not __name__, which is __main__ in a job
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+FLAKY = {
+    errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH,
+    errno.ECONNRESET, errno.ECONNREFUSED, errno.EREMOTEIO,
+}  # fmt: skip
+
+
+class MissingInputError(Exception):
+    """A product that the branch reads is not there."""
+
+
+def cause_of(error: BaseException) -> Any:
+    """Why the task failed.
+
+    Args:
+        error: what it raised; causes it was raised from are looked at, too.
+
+    Returns:
+        One of :data:`taumltools.batch.causes.EXIT_CODES`.
+
+    Examples:
+        >>> str(cause_of(MemoryError())), str(cause_of(OSError(28, "No space left on device")))
+        ('out of memory', 'disk full')
+    """
+    from taumltools.batch.causes import Cause
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError):
+            return Cause.MEMORY
+        if isinstance(seen, OSError) and seen.errno in FULL:
+            return Cause.DISK
+        if isinstance(seen, OSError) and seen.errno in FLAKY:
+            return Cause.NODE
+        if isinstance(seen, MissingInputError):
+            return Cause.INPUT
+        seen = seen.__cause__ or seen.__context__
+    return Cause.TASK
+
+
+def load_task(specification: dict[str, Any], branch: int) -> Any:
+    """The branch task that a specification names.
+
+    Args:
+        specification: ``module``, ``family`` and ``parameters`` (as strings).
+        branch: its number.
+
+    Returns:
+        The task.
+    """
+    import luigi
+
+    importlib.import_module(specification["module"])
+    task_class = luigi.task_register.Register.get_task_cls(specification["family"])
+    parameters = specification["parameters"] | {"branch": str(branch), "workflow": "local"}
+    return task_class.from_str_params(parameters)
+
+
+def run_branch(task: Any) -> None:
+    """Run a branch unless its product is there already.
+
+    Args:
+        task: the branch task.
+
+    Raises:
+        MissingInputError: what it reads is not there.
+    """
+    if task.path.exists():
+        log.info("%s is there already", task.path)
+        return
+    missing = [str(path) for path in task.input_paths() if not path.exists()]
+    if missing:
+        raise MissingInputError(f"{missing[0]} is missing ({len(missing)} in all): run the task that makes it first")
+    task.run()
+
+
+def _explain(error: BaseException) -> str:
+    """The last line of a traceback, without the module's name."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def attempt(specification: dict[str, Any], branch: int) -> tuple[dict[str, Any], Any]:
+    """Run one attempt; errors become part of the report.
+
+    Args:
+        specification: what to run.
+        branch: its number.
+
+    Returns:
+        The report, and the task (None if it could not be made).
+    """
+    from taumltools.batch.causes import EXIT_CODES, Cause
+    from taumltools.store import measure
+
+    report: dict[str, Any] = {"cause": Cause.DONE, "message": "", "host": socket.gethostname()}
+    task = None
+    with measure() as usage:
+        try:
+            task = load_task(specification, branch)
+            run_branch(task)
+        except Exception as error:
+            traceback.print_exc()
+            report |= {"cause": cause_of(error), "message": _explain(error)}
+    report["code"] = EXIT_CODES[report["cause"]]
+    return report | {"runtime_s": usage.wall_s, "memory_mb": round(usage.peak_rss_mb * 1e6 / 2**20, 1)}, task
+
+
+def deliver(specification: dict[str, Any], report: dict[str, Any], task: Any, branch: int, number: int) -> None:
+    """Leave the report where the driver finds it.
+
+    Args:
+        specification: has ``shared``, and ``state``, the folder of the workflow where it is shared.
+        report: what to leave.
+        task: the branch task; its product travels along where nothing is shared.
+        branch: its number.
+        number: of the attempt.
+    """
+    if not specification["shared"]:
+        from taumltools.batch.delivery import pack_delivery
+
+        product = task.path if task is not None and report["cause"] == "done" else None
+        pack_delivery(Path(os.environ["TAUML_DELIVERY"]), report, product)
+        return
+    from taumltools.batch.layout import Layout
+
+    path = Layout(Path(specification["state"])).report(branch, number)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(report))
+    os.replace(temporary, path)
+
+
+def _stop(number: int, _frame: Any) -> None:
+    """Leave by an exception, so that half-written files are removed on the way."""
+    raise SystemExit(128 + number)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one attempt and leave its report.
+
+    Args:
+        arguments: path of the specification, branch, number of the attempt.
+
+    Returns:
+        Exit code.
+    """
+    signal.signal(signal.SIGTERM, _stop)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    specification = json.loads(Path(arguments[0]).read_text())
+    branch, number = int(arguments[1]), int(arguments[2])
+    log.info("%s branch %d, attempt %d, on %s", specification["family"], branch, number, socket.gethostname())
+    report, task = attempt(specification, branch)
+    try:
+        deliver(specification, report, task, branch, number)
+    except OSError as error:
+        # without a report the driver still sees the product, the exit code and the queue
+        log.warning("the report cannot be written: %s", error)
+    log.info("%s after %.1f s with %.0f MB", report["cause"], report["runtime_s"], report["memory_mb"])
+    return report["code"]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

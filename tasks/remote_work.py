@@ -1,0 +1,234 @@
+"""A workflow as the driver sees it: its products, its submissions, what its jobs left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.base import store_root
+
+ROOT = Path(__file__).resolve().parents[1]
+
+PASSED_ON = (
+    "KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "PYTHONDONTWRITEBYTECODE",
+    "TAUML_DEBUG", "X509_USER_PROXY",
+)  # fmt: skip
+"""Variables of this session that jobs get, too."""
+
+
+def session_variables() -> dict[str, str]:
+    """Variables of this session that jobs get, too; law's settings by variables among them."""
+    named = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return named | {name: value for name, value in os.environ.items() if name.startswith("LAW__")}
+
+
+class RemoteWork:
+    """One workflow; see :class:`taumltools.batch.work.Work`.
+
+    Args:
+        task: the workflow.
+        layout: where the files of its attempts are.
+    """
+
+    def __init__(self, task: Any, layout: Any) -> None:
+        self.task = task
+        self.layout = layout
+        self.site = task.site_config
+        self.paths = {branch: task.path_of(branch) for branch in task.branch_map}
+        self.log = layout.log
+
+    # ------------------------------------------------------------------ products
+
+    def products(self) -> dict[int, tuple[int, int]]:
+        """Bytes and time of change of the products that exist, with one look at each folder."""
+        found: dict[Path, dict[str, tuple[int, int]]] = {}
+        for folder in {path.parent for path in self.paths.values()}:
+            found[folder] = {}
+            if folder.is_dir():
+                for entry in os.scandir(folder):
+                    if not entry.name.startswith(".") and not entry.name.endswith(".meta.json"):
+                        known = entry.stat()
+                        found[folder][entry.name] = (known.st_size, known.st_mtime_ns)
+        return {b: found[p.parent][p.name] for b, p in self.paths.items() if p.name in found[p.parent]}
+
+    def check(self, branch: int) -> str:
+        """Empty if the product is valid; else what is wrong, and it was put aside."""
+        path = self.paths[branch]
+        try:
+            self.task.as_branch(branch).validate(path)
+        except FileNotFoundError:
+            return f"{path} is gone"
+        except Exception as error:
+            aside = path.with_name(f".{path.name}.invalid-{time.time_ns()}")
+            os.rename(path, aside)
+            return f"{path} is not valid ({error}); it was put aside as {aside.name}"
+        return ""
+
+    def clean(self) -> None:
+        """Remove the temporary files of killed jobs."""
+        from taumltools.store.publish import remove_temporaries
+
+        for folder in {path.parent for path in self.paths.values()}:
+            remove_temporaries(folder)
+
+    # ------------------------------------------------------------------ what jobs left
+
+    def report(self, branch: int, attempt: int) -> Mapping[str, Any] | None:
+        """What the job itself wrote about the attempt, if it could."""
+        if not self.site.shared_filesystem:
+            from taumltools.batch.delivery import read_report
+
+            return read_report(self.layout.delivery(branch, attempt))
+        try:
+            return json.loads(self.layout.report(branch, attempt).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def receive(self, branch: int, attempt: int) -> str:
+        """Publish what the job sent back, where nothing is shared."""
+        if self.site.shared_filesystem:
+            return ""
+        from taumltools.batch.delivery import receive
+        from taumltools.errors import TauMLError
+
+        path = self.layout.delivery(branch, attempt)
+        try:
+            receive(path, self.paths[branch], self.task.as_branch(branch).validate)
+        except TauMLError as error:
+            return str(error)
+        path.unlink(missing_ok=True)
+        return ""
+
+    # ------------------------------------------------------------------ submissions
+
+    def submission(self, name: str, attempts: Sequence[Any]) -> tuple[str, list[dict[str, str]]]:
+        """Write the files that jobs need; see :meth:`render`."""
+        folder = self.layout.submission(name)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.layout.events(name).parent.mkdir(parents=True, exist_ok=True)
+        for path in {f(a.branch, a.number).parent for a in attempts for f in (self.layout.log, self.layout.delivery)}:
+            path.mkdir(parents=True, exist_ok=True)
+        self.layout.report(0, 1).parents[1].mkdir(parents=True, exist_ok=True)
+        (folder / "specification.json").write_text(json.dumps(self.specification(), indent=1))
+        script = folder / "job.sh"
+        script.write_text(self.script(folder / "specification.json"))
+        script.chmod(0o755)
+        text, items = self.render(name, attempts)
+        from taumltools.batch.submit import submit_file
+
+        (folder / "jobs.sub").write_text(submit_file(text, items))
+        return text, items
+
+    def render(self, name: str, attempts: Sequence[Any]) -> tuple[str, list[dict[str, str]]]:
+        """Submit commands, and the variables of each job.
+
+        Args:
+            name: of the submission.
+            attempts: what is submitted.
+
+        Returns:
+            The text, and one dict for each attempt.
+        """
+        from taumltools.batch.submit import Request, submit_item, submit_text
+
+        task, folder = self.task, self.layout.submission(name)
+        request = Request(
+            workflow=task.journal_header()["workflow"],
+            submission=name,
+            batch_name=task.label if task.batch_name == "NO_STR" else task.batch_name,
+            executable=folder / "job.sh",
+            event_log=self.layout.events(name),
+            initial_folder=folder if self.site.shared_filesystem else store_root(),
+            labels={"task": type(task).__name__, "version": task.version, "campaign": task.campaign},
+        )
+        items = [
+            submit_item(
+                attempt, attempt.resources, self.layout.log(attempt.branch, attempt.number),
+                self.layout.delivery(attempt.branch, attempt.number), self.inputs(folder, attempt.branch),
+            )
+            for attempt in attempts
+        ]  # fmt: skip
+        return submit_text(self.site, request, attempts[0].resources), items
+
+    def specification(self) -> dict[str, Any]:
+        """What a job needs to know to make its branch task."""
+        task = self.task
+        parameters = {k: v for k, v in task.naming_parameters().items() if k not in {"branches", "site"}}
+        return {
+            "module": type(task).__module__,
+            "family": task.get_task_family(),
+            "parameters": parameters,
+            "shared": self.site.shared_filesystem,
+            "state": str(self.layout.folder),
+        }
+
+    def inputs(self, folder: Path, branch: int) -> list[str]:
+        """What is sent to a job, where nothing is shared: bundles, specification, products it reads."""
+        if self.site.shared_filesystem:
+            return []
+        from taumltools.store import sidecar_path
+
+        sent = [str(bundle.path) for bundle in self.bundles()] + [str(folder / "specification.json")]
+        for path in self.task.as_branch(branch).input_paths():
+            sent += [str(p.relative_to(store_root())) for p in (path, sidecar_path(path)) if p.exists()]
+        return sent
+
+    def script(self, specification: Path) -> str:
+        """The job's script."""
+        from taumltools.batch.bootstrap import bundle_script, shared_script
+
+        variables = session_variables()
+        if self.site.shared_filesystem:
+            variables |= {"TAUML_STORE": str(store_root()), "LAW_HOME": str(ROOT / ".law")}
+            variables["PYTHONPATH"] = os.environ.get("PYTHONPATH", str(ROOT))
+            return shared_script(
+                base=ROOT, python=Path(sys.executable), environment=variables, setup=self.site.setup, spec=specification
+            )
+        repository, environment = self.bundles()
+        return bundle_script(
+            repository=repository,
+            environment=environment,
+            python=self.site.python,
+            variables=variables,
+            setup=self.site.setup,
+            spec_name=specification.name,
+        )
+
+    def bundles(self) -> list[Any]:
+        """Repository and environment as they travel."""
+        from tasks.bundles import bundles
+
+        return [task.bundle for task in bundles(self.task.version, self.task.campaign).values()]
+
+
+def explain(task: Any, layout: Any) -> str:
+    """What would be submitted for a workflow.
+
+    Args:
+        task: the workflow.
+        layout: where the files of its attempts are.
+
+    Returns:
+        Numbers, resources and a submit file with the first jobs; nothing is written.
+    """
+    from taumltools.batch.submit import submit_file
+    from taumltools.batch.work import plan_first
+
+    work = RemoteWork(task, layout)
+    settings = task.driver_settings()
+    attempts, done, failed = plan_first(settings, work, layout.journal)
+    lines = [
+        f"{task.label} on {task.site_config.title}: {len(attempts)} of {len(settings.branches)} branches would be submitted, "
+        f"{done} are done" + (f", {failed} failed for good" if failed else ""),
+        f"each asks for {settings.resources}",
+        f"logs and journal: {layout.folder}",
+    ]
+    if attempts:
+        text, items = work.render("dry-run", attempts[:3])
+        lines += ["", f"submit file (first {len(items)} of {len(attempts)} jobs):", submit_file(text, items)]
+    return "\n".join(lines)
