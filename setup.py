@@ -24,7 +24,11 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11,<3.12",
     packages=find_packages(include=["taumltools*", "tasks*"]),
-    package_data={"taumltools.tuples": ["*.csv"], "taumltools.report": ["*.html", "*.css", "*.js"]},
+    package_data={
+        "taumltools.tuples": ["*.csv"],
+        "taumltools.batch": ["*.sh"],
+        "taumltools.report": ["*.html", "*.css", "*.js"],
+    },
     install_requires=WORKFLOW + DATA + SIMULATION + TRAINING + REPORT,
     extras_require={"dev": DEVELOPMENT, "notebook": ["ipykernel"]},
 )

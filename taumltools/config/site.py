@@ -119,8 +119,9 @@ def load_site(name: str, config_dir: Path = CONFIG_DIR) -> SiteConfig:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    path = Path(name).expanduser() if name.endswith(".yaml") else config_dir / "site" / f"{name}.yaml"
-    if not path.is_file():
+    own = name.endswith(".yaml")
+    path = Path(name).expanduser() if own else config_dir / "site" / f"{name}.yaml"
+    if not path.is_file() or (not own and name not in available_sites(config_dir)):
         known = ", ".join(available_sites(config_dir))
         raise ConfigError(
             f"unknown site '{name}': {config_dir}/site has {known}; choose with --site or TAUML_SITE, "

@@ -63,7 +63,13 @@ def test_option_can_be_chosen_and_arrives_unchanged(group, option):
 def test_the_demo_writes_out_every_setting_of_a_group(group):
     """The file is where users look for what can be set."""
     section = getattr(load_campaign("demo"), group)
-    first = {"sampling": "flat", "production": "fastsim", "model": "deepset", "report": "default"}.get(group, "demo")
+    first = {
+        "sampling": "flat",
+        "production": "fastsim",
+        "model": "deepset",
+        "report": "default",
+        "batch": "default",
+    }.get(group, "demo")
     assert {f.name for f in dataclasses.fields(section)} - set(content(group, first)) == set()
 
 

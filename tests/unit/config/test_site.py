@@ -112,6 +112,13 @@ def test_the_name_of_a_site_is_no_path(tmp_path):
         load_site("../outside", tmp_path)
 
 
+def test_site_file_of_ones_own_is_named_by_its_path(tmp_path):
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(MINIMAL | {"title": "Mine"}))
+    assert load_site(str(tmp_path / "mine.yaml")).title == "Mine"
+    with pytest.raises(ConfigError, match=r"unknown site '.*yours\.yaml'"):
+        load_site(str(tmp_path / "yours.yaml"))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
