@@ -13,6 +13,7 @@ import logging
 import os
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +35,17 @@ def _size(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _listing(folder: Path, names: set[str]) -> dict[str, tuple[int, int]]:
+    """Bytes and time of change (ns) of those names that are in a folder."""
+    found = {}
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name in names:  # others, e.g. temporary files, may vanish at any time
+                known = entry.stat()
+                found[entry.name] = (known.st_size, known.st_mtime_ns)
+    return found
 
 
 class ShortErrors(logging.Filter):
@@ -211,11 +223,28 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         """Products of all branches, in order."""
         return [self.path_of(branch) for branch in range(self.n_branches())]
 
+    def present(self) -> dict[int, tuple[int, int]]:
+        """The products that exist, found with one look at each folder.
+
+        Returns:
+            Bytes and time of change (ns since 1970) by branch.
+        """
+        paths = {branch: self.path_of(branch) for branch in self.branch_map}
+        names: dict[Path, set[str]] = {}
+        for path in paths.values():
+            names.setdefault(path.parent, set()).add(path.name)
+        found = {folder: _listing(folder, wanted) for folder, wanted in names.items()}
+        return {b: found[path.parent][path.name] for b, path in paths.items() if path.name in found[path.parent]}
+
     # ------------------------------------------------------------------ law
 
     def create_branch_map(self) -> dict[int, int]:
         """Branches 0 to n - 1, from settings alone."""
         return dict(enumerate(range(self.n_branches())))
+
+    def workflow_complete(self) -> bool:
+        """Whether enough products exist; a thousand branch tasks need not be made to see that."""
+        return len(self.present()) >= self.workflow_proxy.threshold(len(self.branch_map))
 
     def workflow_requires(self) -> Any:
         """The workflow needs everything upstream."""

@@ -22,7 +22,8 @@ SYSTEM_PREFIXES = ("/usr", "/usr/local", "/")
 """A Python below one of these belongs to the machine, and workers have their own."""
 
 FOLDERS_LEFT_OUT = frozenset({"__pycache__", "tests", "include"})
-"""In site-packages: compiled code (96 MB of the bundle; unpacking it costs what it saves), tests, C headers."""
+"""In site-packages: tests, C headers, and compiled code, which would be twice as many files and 96 MB
+more to send; a job compiles what it imports in 1.5 s for law and 11 s for TensorFlow."""
 
 PACKAGES_LEFT_OUT = ("debugpy", "libclang", "mypy", "playwright")
 """Tools of developers, and a library that TensorFlow requires for its own build only; their metadata stays."""

@@ -43,8 +43,8 @@ def copy(tmp_path):
     return tmp_path, environment
 
 
-def test_there_are_four_recipes():
-    assert set(recipes()) == {"Add a dataset", "Add a feature", "Add a model", "Add a task"}
+def test_there_are_five_recipes():
+    assert set(recipes()) == {"Add a dataset", "Add a feature", "Add a model", "Add a task", "Add a site"}
     assert all(blocks for blocks in recipes().values())
 
 

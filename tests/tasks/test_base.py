@@ -244,3 +244,44 @@ def test_sidecars_of_real_products_are_json(store):
     task = writer()
     task.run()
     assert json.loads((task.folder / "text_0.txt.meta.json").read_text())["branch"] == 0
+
+
+def test_workflow_is_complete_by_its_products_without_making_branch_tasks():
+    workflow = Writer(version="v1", workflow="local")
+    assert not workflow.complete()
+    for branch in range(2):
+        writer(branch=branch).run()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Writer, "as_branch", None)
+            assert workflow.complete() is (branch == 1)
+    assert set(workflow.present()) == {0, 1}
+    stat = writer(branch=1).path.stat()
+    assert workflow.present()[1] == (stat.st_size, stat.st_mtime_ns)
+
+
+def test_acceptance_tells_how_many_products_are_enough():
+    writer(branch=1).run()
+    assert not Writer(version="v1").complete()
+    assert Writer(version="v1", acceptance=0.5).complete()
+
+
+def test_temporary_files_that_vanish_while_the_folder_is_listed_do_no_harm(monkeypatch):
+    writer(branch=1).run()
+    folder = writer().folder
+    (folder / ".text_0.tmp-x.txt").write_text("")
+    real = os.scandir
+
+    class Vanishing:
+        def __init__(self, path):
+            self.entries = real(path)
+
+        def __enter__(self):
+            found = list(self.entries)
+            (folder / ".text_0.tmp-x.txt").unlink(missing_ok=True)
+            return iter(found)
+
+        def __exit__(self, *_):
+            self.entries.close()
+
+    monkeypatch.setattr(os, "scandir", Vanishing)
+    assert set(Writer(version="v1").present()) == {1}
