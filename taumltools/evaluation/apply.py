@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +22,9 @@ from taumltools.tuples.io import open_tuples
 from taumltools.tuples.truth import NO_TYPE, TAU_TYPES, TRUTH_BRANCHES, TauType, truth_type
 
 logger = logging.getLogger(__name__)
+
+SHARED_OBJECT = re.compile(rb'"shared_object_id": \d+')
+"""Addresses in the memory of the process that saved a model, which Keras writes into its file."""
 
 
 class Scorer(Protocol):
@@ -141,14 +146,27 @@ def one_hot(types: np.ndarray) -> np.ndarray:
 
 
 def model_identity(model_dir: Path) -> str:
-    """What tells one network from another: a digest of its model file, else the folder's name."""
+    """What tells one network from another: a digest of its weights and structure.
+
+    The date in a model file and the addresses of objects in the memory of the process that
+    wrote it do not enter: a repeated training gives the same identity.
+
+    Args:
+        model_dir: folder of a training.
+
+    Returns:
+        12 hex digits; the folder's name if there is no model file of Keras in it.
+    """
     import hashlib
 
     model = Path(model_dir) / "model.keras"
-    if not model.is_file():
+    if not zipfile.is_zipfile(model):
         return Path(model_dir).name
-    with model.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(model) as archive:
+        for name in sorted(set(archive.namelist()) - {"metadata.json"}):
+            digest.update(name.encode() + SHARED_OBJECT.sub(b"", archive.read(name)))
+    return digest.hexdigest()[:12]
 
 
 def _versions() -> dict[str, str]:

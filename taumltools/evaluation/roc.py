@@ -225,8 +225,9 @@ def _area(tpr: np.ndarray, fpr: np.ndarray, n_tau: float, n_fake: float) -> tupl
     d_tpr, d_fpr = np.diff(tpr), np.diff(fpr)
     of_tau = 1 - (fpr[1:] + fpr[:-1]) / 2
     of_fake = (tpr[1:] + tpr[:-1]) / 2
-    area = float(np.dot(d_tpr, of_tau))
+    # not np.dot: its last bits depend on the number of threads
+    area = float(np.sum(d_tpr * of_tau))
     variance = 0.0
     for share, value, entries in ((d_tpr, of_tau, n_tau), (d_fpr, of_fake, n_fake)):
-        variance += float(np.dot(share, (value - area) ** 2)) / max(entries - 1, 1e-9) if entries > 1 else 0.25
+        variance += float(np.sum(share * (value - area) ** 2)) / max(entries - 1, 1e-9) if entries > 1 else 0.25
     return area, float(np.sqrt(variance))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -169,9 +170,17 @@ def test_one_hot_of_embedded_and_data():
     assert one_hot(types).sum(axis=1).tolist() == [1, 1, 0, 0, 1]
 
 
-def test_model_identity_follows_the_weights(tmp_path: Path):
+def write_model(folder: Path, weights: bytes, config: str, date: str) -> str:
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("model.weights.h5", weights)
+        archive.writestr("config.json", config)
+        archive.writestr("metadata.json", date)
+    return model_identity(folder)
+
+
+def test_model_identity_follows_weights_and_structure_but_not_the_time_of_training(tmp_path: Path):
     assert model_identity(tmp_path) == tmp_path.name
-    (tmp_path / "model.keras").write_bytes(b"one")
-    first = model_identity(tmp_path)
-    (tmp_path / "model.keras").write_bytes(b"two")
-    assert first != model_identity(tmp_path)
+    first = write_model(tmp_path, b"one", '{"shared_object_id": 12, "units": 3}', "monday")
+    assert write_model(tmp_path, b"one", '{"shared_object_id": 99, "units": 3}', "tuesday") == first
+    assert write_model(tmp_path, b"two", '{"shared_object_id": 12, "units": 3}', "monday") != first
+    assert write_model(tmp_path, b"one", '{"shared_object_id": 12, "units": 4}', "monday") != first
