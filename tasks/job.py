@@ -134,16 +134,14 @@ def deliver(specification: dict[str, Any], report: dict[str, Any], task: Any, br
 
     Args:
         specification: has ``shared``, and ``state``, the folder of the workflow where it is shared.
-        report: what to leave.
+        report: what to leave; where the product cannot be sent, it says so afterwards.
         task: the branch task; its product travels along where nothing is shared.
         branch: its number.
         number: of the attempt.
     """
     if not specification["shared"]:
-        from taumltools.batch.delivery import pack_delivery
-
-        product = task.path if task is not None and report["cause"] == "done" else None
-        pack_delivery(Path(os.environ["TAUML_DELIVERY"]), report, product)
+        done = task is not None and report["cause"] == "done"
+        send(report, task.path if done else None, specification)
         return
     from taumltools.batch.layout import Layout
 
@@ -152,6 +150,49 @@ def deliver(specification: dict[str, Any], report: dict[str, Any], task: Any, br
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_text(json.dumps(report))
     os.replace(temporary, path)
+
+
+def send(report: dict[str, Any], product: Path | None, specification: dict[str, Any]) -> None:
+    """Pack the product and the report to be sent back; the report alone if that fails.
+
+    Args:
+        report: what to leave; changed if the product cannot be sent.
+        product: the published product; None if there is none.
+        specification: has what the product's side-car needs of the place where it will be.
+    """
+    from taumltools.batch.causes import EXIT_CODES
+    from taumltools.batch.delivery import pack_delivery
+    from taumltools.errors import TauMLError
+
+    path = Path(os.environ["TAUML_DELIVERY"])
+    try:
+        if product is not None:
+            complete_sidecar(product, Path(specification["store"]), specification["code"])
+        pack_delivery(path, report, product)
+    except (OSError, TauMLError) as error:
+        log.warning("the product cannot be sent: %s", error)
+        cause = cause_of(error)
+        report |= {"cause": cause, "message": _explain(error), "code": EXIT_CODES[cause]}
+        pack_delivery(path, report, None)
+
+
+def complete_sidecar(product: Path, store: Path, code: dict[str, Any]) -> None:
+    """Write into a side-car what is true where the product will be, and not in the scratch folder.
+
+    Args:
+        product: the published product.
+        store: the store of the submitter, below which its inputs are.
+        code: commit of the checkout that travelled; the worker's copy knows none.
+    """
+    from tasks.base import store_root
+    from taumltools.store import publish, read_sidecar, sidecar_path
+
+    content = read_sidecar(product)
+    for source in content["inputs"]:
+        source["path"] = str(store / Path(source["path"]).relative_to(store_root()))
+    content["code"] = code
+    with publish(sidecar_path(product), replace=True) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _stop(number: int, _frame: Any) -> None:
@@ -168,6 +209,8 @@ def main(arguments: list[str]) -> int:
     Returns:
         Exit code.
     """
+    from taumltools.errors import TauMLError
+
     signal.signal(signal.SIGTERM, _stop)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     specification = json.loads(Path(arguments[0]).read_text())
@@ -176,7 +219,7 @@ def main(arguments: list[str]) -> int:
     report, task = attempt(specification, branch)
     try:
         deliver(specification, report, task, branch, number)
-    except OSError as error:
+    except (OSError, TauMLError) as error:
         # without a report the driver still sees the product, the exit code and the queue
         log.warning("the report cannot be written: %s", error)
     log.info("%s after %.1f s with %.0f MB", report["cause"], report["runtime_s"], report["memory_mb"])

@@ -250,6 +250,7 @@ class BatchWorkflow(BaseWorkflow):
             resources=self.job_resources(),
             policy=self.policy,
             tolerance=self.tolerance or batch.tolerance,
+            enough=self.workflow_proxy.threshold(len(self.branch_map)),
             limits=(parallel, site.queue_limit),
             submission_limit=site.submission_limit,
             poll_interval=self.poll_interval or site.poll_interval,

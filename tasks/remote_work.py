@@ -45,16 +45,8 @@ class RemoteWork:
     # ------------------------------------------------------------------ products
 
     def products(self) -> dict[int, tuple[int, int]]:
-        """Bytes and time of change of the products that exist, with one look at each folder."""
-        found: dict[Path, dict[str, tuple[int, int]]] = {}
-        for folder in {path.parent for path in self.paths.values()}:
-            found[folder] = {}
-            if folder.is_dir():
-                for entry in os.scandir(folder):
-                    if not entry.name.startswith(".") and not entry.name.endswith(".meta.json"):
-                        known = entry.stat()
-                        found[folder][entry.name] = (known.st_size, known.st_mtime_ns)
-        return {b: found[p.parent][p.name] for b, p in self.paths.items() if p.name in found[p.parent]}
+        """Bytes and time of change (ns) of the products that exist, by branch."""
+        return self.task.present()
 
     def check(self, branch: int) -> str:
         """Empty if the product is valid; else what is wrong, and it was put aside."""
@@ -70,11 +62,17 @@ class RemoteWork:
         return ""
 
     def clean(self) -> None:
-        """Remove the temporary files of killed jobs."""
+        """Remove the temporary files of killed jobs, and what travelled for branches that are done."""
+        from taumltools.batch.inputs import remove_inputs
         from taumltools.store.publish import remove_temporaries
 
         for folder in {path.parent for path in self.paths.values()}:
             remove_temporaries(folder)
+        remove_inputs(self.layout.submission("any").parent)
+        done = self.products()
+        for path in self.layout.folder.glob("deliveries/*/branch_*.tar"):
+            if int(path.name.split("_")[1]) in done:
+                path.unlink(missing_ok=True)
 
     # ------------------------------------------------------------------ what jobs left
 
@@ -94,12 +92,14 @@ class RemoteWork:
         if self.site.shared_filesystem:
             return ""
         from taumltools.batch.delivery import receive
-        from taumltools.errors import TauMLError
+        from taumltools.errors import StoreError
 
         path = self.layout.delivery(branch, attempt)
         try:
             receive(path, self.paths[branch], self.task.as_branch(branch).validate)
-        except TauMLError as error:
+        except StoreError:
+            raise  # the disk is full here: the delivery is good, and is received when there is space
+        except Exception as error:
             return str(error)
         path.unlink(missing_ok=True)
         return ""
@@ -118,6 +118,7 @@ class RemoteWork:
         script = folder / "job.sh"
         script.write_text(self.script(folder / "specification.json"))
         script.chmod(0o755)
+        self.pack_inputs(folder, attempts)
         text, items = self.render(name, attempts)
         from taumltools.batch.submit import submit_file
 
@@ -143,40 +144,57 @@ class RemoteWork:
             batch_name=task.label if task.batch_name == "NO_STR" else task.batch_name,
             executable=folder / "job.sh",
             event_log=self.layout.events(name),
-            initial_folder=folder if self.site.shared_filesystem else store_root(),
+            initial_folder=folder if self.site.shared_filesystem or self.site.spool else store_root(),
             labels={"task": type(task).__name__, "version": task.version, "campaign": task.campaign},
         )
         items = [
             submit_item(
                 attempt, attempt.resources, self.layout.log(attempt.branch, attempt.number),
                 self.layout.delivery(attempt.branch, attempt.number), self.inputs(folder, attempt.branch),
+                spool=self.site.spool,
             )
             for attempt in attempts
         ]  # fmt: skip
         return submit_text(self.site, request, attempts[0].resources), items
 
     def specification(self) -> dict[str, Any]:
-        """What a job needs to know to make its branch task."""
+        """What a job needs to know to make its branch task, and what it cannot see from where it is."""
         task = self.task
         parameters = {k: v for k, v in task.naming_parameters().items() if k not in {"branches", "site"}}
-        return {
-            "module": type(task).__module__,
-            "family": task.get_task_family(),
-            "parameters": parameters,
-            "shared": self.site.shared_filesystem,
-            "state": str(self.layout.folder),
-        }
+        content = {"module": type(task).__module__, "family": task.get_task_family(), "parameters": parameters}
+        if self.site.shared_filesystem:
+            return content | {"shared": True, "state": str(self.layout.folder)}
+        from taumltools.store import read_sidecar
+
+        code = read_sidecar(self.bundles()[0].path)["code"]
+        return content | {"shared": False, "store": str(store_root()), "code": code}
 
     def inputs(self, folder: Path, branch: int) -> list[str]:
         """What is sent to a job, where nothing is shared: bundles, specification, products it reads."""
         if self.site.shared_filesystem:
             return []
+        from taumltools.batch.inputs import INPUTS
+
+        sent = [str(task.path) for task in self.bundles()] + [str(folder / "specification.json")]
+        return sent + ([str(folder / INPUTS.format(branch=branch))] if self.site.spool else self.products_read(branch))
+
+    def products_read(self, branch: int) -> list[str]:
+        """Products that a branch reads, with their side-cars, relative to the store; what is missing is left out."""
         from taumltools.store import sidecar_path
 
-        sent = [str(bundle.path) for bundle in self.bundles()] + [str(folder / "specification.json")]
-        for path in self.task.as_branch(branch).input_paths():
-            sent += [str(p.relative_to(store_root())) for p in (path, sidecar_path(path)) if p.exists()]
-        return sent
+        paths = [p for path in self.task.as_branch(branch).input_paths() for p in (path, sidecar_path(path))]
+        return [str(path.relative_to(store_root())) for path in paths if path.exists()]
+
+    def pack_inputs(self, folder: Path, attempts: Sequence[Any]) -> None:
+        """Pack what jobs read, where the scheduler keeps it; what earlier submissions needed it has by now."""
+        if not self.site.spool:
+            return
+        from taumltools.batch.inputs import INPUTS, pack_inputs, remove_inputs
+
+        remove_inputs(folder.parent)
+        for attempt in attempts:
+            path = folder / INPUTS.format(branch=attempt.branch)
+            pack_inputs(path, store_root(), self.products_read(attempt.branch))
 
     def script(self, specification: Path) -> str:
         """The job's script."""
@@ -189,21 +207,34 @@ class RemoteWork:
             return shared_script(
                 base=ROOT, python=Path(sys.executable), environment=variables, setup=self.site.setup, spec=specification
             )
+        variables.pop("X509_USER_PROXY", None)  # a path of this machine; the site's commands send a proxy
         repository, environment = self.bundles()
         return bundle_script(
-            repository=repository,
-            environment=environment,
+            repository=repository.bundle,
+            environment=environment.bundle,
             python=self.site.python,
             variables=variables,
             setup=self.site.setup,
             spec_name=specification.name,
+            spooled=self.site.spool,
         )
 
     def bundles(self) -> list[Any]:
-        """Repository and environment as they travel."""
+        """Tasks that pack the repository and the environment."""
         from tasks.bundles import bundles
 
-        return [task.bundle for task in bundles(self.task.version, self.task.campaign).values()]
+        return list(bundles(self.task.version, self.task.campaign).values())
+
+    def travels(self) -> str:
+        """What people read of what is sent to each job."""
+        made = [
+            f"{task.path.name} ({task.path.stat().st_size / 1e6:.1f} MB)"
+            if task.path.exists()
+            else f"{task.path.name} (to be packed first)"
+            for task in self.bundles()
+        ]
+        kept = ", in one file kept by the scheduler" if self.site.spool else ""
+        return f"sent to each job: {', '.join(made)}, and the products it reads{kept}"
 
 
 def explain(task: Any, layout: Any) -> str:
@@ -228,6 +259,8 @@ def explain(task: Any, layout: Any) -> str:
         f"each asks for {settings.resources}",
         f"logs and journal: {layout.folder}",
     ]
+    if not task.site_config.shared_filesystem:
+        lines.append(work.travels())
     if attempts:
         text, items = work.render("dry-run", attempts[:3])
         lines += ["", f"submit file (first {len(items)} of {len(attempts)} jobs):", submit_file(text, items)]

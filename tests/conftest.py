@@ -6,6 +6,10 @@ import logging
 
 import pytest
 
+from tests.condor.fixtures import pool, pool_factory, pytest_collection_modifyitems
+
+__all__ = ["pool", "pool_factory", "pytest_collection_modifyitems"]
+
 
 @pytest.fixture(autouse=True)
 def plain_logging():

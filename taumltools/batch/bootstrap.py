@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from taumltools.batch.archive import Bundle
+from taumltools.batch.inputs import INPUTS
+from taumltools.batch.submit import SPOOLED_LOG
 from taumltools.errors import ConfigError
 
 BOOTSTRAP_ERRORS: dict[int, str] = {
@@ -57,7 +59,11 @@ fail() {
 BUNDLE_START = """\
 # the output can be transferred back whatever happens below
 : >delivery.tar || fail 28 "$PWD cannot be written to"
+"""
 
+SPOOLED_START = f"""\
+# of a spooled job's own output HTCondor 23.9 keeps an empty file
+exec >{SPOOLED_LOG} 2>&1
 """
 
 ARGUMENTS = """\
@@ -144,6 +150,7 @@ def bundle_script(
     variables: Mapping[str, str],
     setup: Sequence[str],
     spec_name: str,
+    spooled: bool = False,
 ) -> str:
     """The script for workers that share nothing with the submitter.
 
@@ -158,6 +165,8 @@ def bundle_script(
         variables: variables of the job; they win over :data:`DEFAULTS`.
         setup: shell lines of the site, run first; each is a whole command.
         spec_name: name of the job's specification in the scratch folder.
+        spooled: whether the inputs come in one file (:mod:`taumltools.batch.inputs`), and the
+            output goes into a file of its own.
 
     Returns:
         The text of the script.
@@ -176,6 +185,8 @@ def bundle_script(
         "python": python,
         "specification": spec_name,
     }
+    inputs = f'inputs="{INPUTS.format(branch="$branch")}"\n' if spooled else "inputs=\n"
     assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items())
     body = Path(__file__).with_name("bundle_job.sh").read_text(encoding="utf-8")
-    return START + BUNDLE_START + _beginning(variables, setup) + assignments + body
+    start = START + BUNDLE_START + (SPOOLED_START if spooled else "") + "\n"
+    return start + _beginning(variables, setup) + assignments + inputs + body

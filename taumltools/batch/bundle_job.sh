@@ -3,7 +3,8 @@
 # In the scratch folder are the bundles, the specification and the products that the branch
 # reads, below their paths in the store: the scratch folder is the job's store.
 # Set before: repository, repository_sha256, environment, environment_sha256 (empty: no
-# environment travels), python (of the site), specification, branch, attempt; the function fail.
+# environment travels), python (of the site), specification, inputs (empty: they lie in their
+# folders already), branch, attempt; the function fail.
 
 check() {
     # check FILE SHA256: the file that was sent is the one that is here
@@ -87,6 +88,11 @@ check "$repository" "$repository_sha256"
 [ -z "$environment" ] || check "$environment" "$environment_sha256"
 [ -f "$specification" ] || fail 21 "$specification is not in the scratch folder; is it among the files to transfer?"
 
+if [ -n "$inputs" ]; then
+    [ -f "$inputs" ] || fail 21 "$inputs is not in the scratch folder; is it among the files to transfer?"
+    tar --no-same-owner -xmf "$inputs" || fail 23 "$inputs cannot be unpacked"
+    rm -f "$inputs"
+fi
 unpack "$repository" repo
 if [ -n "$environment" ]; then
     unpack "$environment" env

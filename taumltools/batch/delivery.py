@@ -156,7 +156,7 @@ class _Delivery:
             with tarfile.open(path, "r:") as tar:
                 self.manifest = self._read_manifest(tar)
                 self.offsets = self._find_members(tar)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise InputError(f"{path} is missing: the job sent nothing back; see its log") from None
         except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError) as error:
             size = path.stat().st_size

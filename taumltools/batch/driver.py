@@ -42,6 +42,9 @@ MAX_REFUSALS = 5
 LOOKS = 2
 """How many looks a job may be missing everywhere before its attempt is given up as lost."""
 
+FETCHES = 10
+"""How often it is tried to fetch the spooled output of a job; the queue keeps it meanwhile."""
+
 
 class Driver:
     """Brings one workflow to its end.
@@ -74,10 +77,11 @@ class Driver:
         self.snapshot = Snapshot(folder / "snapshot.json")
         self.seen: dict[int, float] = {}
         self.missing: dict[tuple[int, int], int] = {}
+        self.fetches: dict[str, int] = {}
         self.given_up: dict[int, GiveUp] = {}
         self.stopping = False
         self.last_line = ""
-        self.reached = False
+        self.opened = self.reached = False
         self.refusals = 0
         self.silent_since: float | None = None
 
@@ -87,18 +91,17 @@ class Driver:
         """Look, decide, act and wait until nothing is left to do.
 
         Returns:
-            The branches that failed for good, at most as many as are tolerated.
+            The branches that failed for good, if the others are enough.
 
         Raises:
-            BatchError: more branches failed for good than is tolerated, or the scheduler was out
-                of reach for too long.
+            BatchError: branches failed for good and the others are not enough, or the scheduler
+                was out of reach for too long.
         """
-        self.note([{"event": "opened", **self.settings.header}])
         while not self._turn_if_reachable():
             self.sleep(self.settings.poll_interval)
         self.work.clean()
         self.note([{"event": "closed"}])
-        if self.stopping:
+        if self.stopping or (self.given_up and len(self.seen) < self.settings.enough):
             settings = self.settings
             raise BatchError(
                 failure_message(settings.label, self.given_up, self.ledger, self.work.log, settings.header)
@@ -108,6 +111,8 @@ class Driver:
     def _turn_if_reachable(self) -> bool:
         """One turn; a scheduler out of reach is waited for, longer if it was in reach before."""
         try:
+            if not self.opened:
+                self.open()
             finished = self.turn()
         except PoolError as error:
             self.silent_since = self.silent_since or self.clock()
@@ -121,6 +126,22 @@ class Driver:
             return False
         self.silent_since, self.reached = None, True
         return finished
+
+    def open(self) -> None:
+        """Begin the journal's next chapter, at the scheduler that has the jobs.
+
+        Raises:
+            BatchError: jobs of this workflow are at another scheduler, where they would not be seen.
+            PoolError: the scheduler does not answer.
+        """
+        here, before = self.pool.where(), str(self.ledger.header.get("schedd", ""))
+        if before not in {"", here} and any(attempt.job for attempt in self.ledger.living()):
+            raise BatchError(
+                f"{self.settings.label}: its jobs are at the scheduler {before}, this machine speaks to {here}: "
+                f"go on from a machine that speaks to {before}, or set 'schedd: {before}' in a site file of yours"
+            )
+        self.note([{"event": "opened", **self.settings.header, "schedd": here}])
+        self.opened = True
 
     def turn(self) -> bool:
         """One look at everything, and what follows from it.
@@ -196,12 +217,29 @@ class Driver:
         return attempt is not None and (attempt.ending is not None or attempt.job not in {"", job.id})
 
     def _fetch(self, plan: Plan) -> None:
-        """Completed jobs wait in the queue for their spooled output: fetch it, then let them go."""
-        self.pool.retrieve([job.id for job in plan.fetch])
+        """Completed jobs wait in the queue for their spooled output: fetch it, record their end, then let them go."""
         for job in plan.fetch:
-            if not self.is_over(job):
-                self.end(job.branch, job.attempt, job.ad)
-            plan.remove[job.id] = "its output was fetched"
+            if self.is_over(job) or self._take_completed(job):
+                plan.remove[job.id] = "its attempt is over"
+
+    def _take_completed(self, job: Job) -> bool:
+        """Fetch what a completed job left and record its end; False: look again."""
+        problem = ""
+        try:
+            self.pool.retrieve([job.id])
+        except PoolError as error:
+            problem = str(error)
+            log.warning("%s, branch %d: %s", self.settings.label, job.branch, error)
+        looks = self.fetches[job.id] = self.fetches.get(job.id, 0) + 1
+        # a job that ended well may have made a product that this machine does not see yet
+        patience = FETCHES if problem else LOOKS if job.ad.get("ExitCode") == 0 else 1
+        attempt = self.ledger.find(job.branch, job.attempt)
+        ending = self._ending_by_report(attempt) if attempt else None
+        if ending is None and looks < patience:
+            return False
+        other = Ending(Cause.TRANSFER, problem) if problem else left(job.ad, self.settings.bootstrap)
+        self.note([self._ended(job.branch, job.attempt, ending or other)])
+        return True
 
     def _ended(self, branch: int, number: int, ending: Ending) -> dict[str, Any]:
         if ending.cause is not Cause.DONE:

@@ -8,11 +8,18 @@ this process, so that a driver that dies in the middle has submitted nothing, wh
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from taumltools.batch.states import ATTRIBUTES, Job
 from taumltools.errors import BatchError, PoolError
+
+SPOOLING = 16
+"""HoldReasonCode of a job whose input is being spooled."""
+
+RELEASE_TIME = 120.0
+"""Seconds that a scheduler may take to release jobs whose input it has; HTCondor 23.9 takes one."""
 
 
 def plain(ad: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,6 +37,9 @@ def plain(ad: Mapping[str, Any]) -> dict[str, Any]:
 class Pool(Protocol):
     """What the driver needs of a batch system."""
 
+    def where(self) -> str:
+        """Name of the scheduler, by which it is recognised later."""
+
     def jobs(self, workflow: str) -> list[Job]:
         """All jobs of a workflow that are in the queue."""
 
@@ -43,7 +53,7 @@ class Pool(Protocol):
         """Take jobs out of the queue."""
 
     def retrieve(self, jobs: Sequence[str]) -> None:
-        """Fetch the output of completed jobs that were spooled."""
+        """Fetch the output of completed jobs that were spooled; of others there is nothing to fetch."""
 
 
 class CondorPool:
@@ -60,8 +70,8 @@ class CondorPool:
         self.collector = collector
         self.spool = spool
 
-    def _schedd(self) -> Any:
-        """A connection made anew: a restarted scheduler has a new address."""
+    def _place(self) -> Any:
+        """Where the scheduler is, asked anew each time: a restarted one has a new address."""
         try:
             import htcondor2
         except Exception as error:
@@ -71,13 +81,25 @@ class CondorPool:
                 "Set CONDOR_CONFIG to the pool's configuration, or run with --workflow local"
             ) from error
         try:
-            if not self.name and not self.collector:
-                return htcondor2.Schedd()
-            place = htcondor2.Collector(self.collector or None)
-            where = place.locate(htcondor2.DaemonType.Schedd, self.name or None)
-            return htcondor2.Schedd(where)
+            return htcondor2.Collector(self.collector or None).locate(htcondor2.DaemonType.Schedd, self.name or None)
         except Exception as error:
             raise _unreachable(self.name, error) from error
+
+    def _schedd(self) -> Any:
+        """A connection."""
+        place = self._place()
+        import htcondor2
+
+        return htcondor2.Schedd(place)
+
+    def where(self) -> str:
+        """Name of the scheduler, by which it is recognised later.
+
+        Raises:
+            BatchError: this is not a submit machine.
+            PoolError: the scheduler cannot be found.
+        """
+        return str(self._place().get("Name", self.name))
 
     def jobs(self, workflow: str) -> list[Job]:
         """All jobs of a workflow that are in the queue, with one query.
@@ -127,6 +149,9 @@ class CondorPool:
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> list[str]:
         """Submit one job for each item in one transaction: all of them or none.
 
+        Input that is spooled follows in a second step, for which the jobs are held; the call
+        returns when none is any more.
+
         Args:
             text: submit commands without ``queue``.
             items: variables of each job.
@@ -145,12 +170,22 @@ class CondorPool:
             result = schedd.submit(description, itemdata=iter([dict(item) for item in items]), spool=self.spool)
             if self.spool:
                 schedd.spool(result)
+                self._await_release(schedd, result.cluster())
         except Exception as error:
             raise PoolError(
                 f"the submission was refused or broken off: {error}; the submit commands are those of the site "
                 "in configs/site, --dry-run prints them"
             ) from error
         return [f"{result.cluster()}.{result.first_proc() + i}" for i in range(result.num_procs())]
+
+    def _await_release(self, schedd: Any, cluster: int) -> None:
+        """Wait until spooled jobs are not held any more: one that is, later, nobody sends its files."""
+        waiting = f"ClusterId == {cluster} && JobStatus == 5 && HoldReasonCode == {SPOOLING}"
+        end = time.monotonic() + RELEASE_TIME
+        while schedd.query(constraint=waiting, projection=["ProcId"]):
+            if time.monotonic() > end:
+                raise PoolError(f"the scheduler did not release the jobs within {RELEASE_TIME:.0f} s of their spooling")
+            time.sleep(0.2)
 
     def remove(self, jobs: Sequence[str], reason: str) -> None:
         """Take jobs out of the queue.
@@ -174,21 +209,21 @@ class CondorPool:
             raise _unreachable(self.name, error) from error
 
     def retrieve(self, jobs: Sequence[str]) -> None:
-        """Fetch the output of completed jobs that were spooled.
+        """Fetch the output of completed jobs that were spooled; of others there is nothing to fetch.
 
         Args:
             jobs: ``cluster.process`` of each.
 
         Raises:
-            PoolError: the scheduler does not answer.
+            PoolError: the output of one cannot be fetched; it can be tried again.
         """
         schedd = self._schedd()
         for job in jobs:
             cluster, process = job.split(".")
             try:
-                schedd.retrieve(f"ClusterId == {cluster} && ProcId == {process}")
+                schedd.retrieve(f"ClusterId == {cluster} && ProcId == {process} && StageInFinish > 0")
             except Exception as error:
-                raise _unreachable(self.name, error) from error
+                raise PoolError(f"the output of job {job} cannot be fetched from the scheduler: {error}") from error
 
 
 def _unreachable(name: str, error: Exception) -> PoolError:

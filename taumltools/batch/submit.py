@@ -11,6 +11,9 @@ from taumltools.batch.resources import Resources
 from taumltools.config.site import SiteConfig
 from taumltools.errors import ConfigError
 
+SPOOLED_LOG = "job.log"
+"""File in the scratch folder that the script of a spooled job writes to."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -75,18 +78,7 @@ def submit_text(site: SiteConfig, request: Request, resources: Resources) -> str
         "+TaumlBranch": "$(branch)",
         "+TaumlAttempt": "$(attempt)",
     }
-    if site.shared_filesystem:
-        commands["should_transfer_files"] = "NO"
-    else:
-        commands |= {
-            "should_transfer_files": "YES",
-            "when_to_transfer_output": "ON_EXIT",
-            "preserve_relative_paths": "True",
-            "transfer_executable": "True",
-            "transfer_input_files": "$(inputs)",
-            "transfer_output_files": "delivery.tar",
-            "transfer_output_remaps": '"delivery.tar=$(delivery)"',
-        }
+    commands |= _transfer_commands(site)
     if joined := requirements(site.requirements, resources.requirements):
         commands["requirements"] = joined
     own = site.submit | (site.gpu if resources.gpus else {})
@@ -94,8 +86,40 @@ def submit_text(site: SiteConfig, request: Request, resources: Resources) -> str
     return "".join(f"{command} = {value}\n" for command, value in commands.items())
 
 
+def _transfer_commands(site: SiteConfig) -> dict[str, str]:
+    """How files come to the job and back."""
+    if site.shared_filesystem:
+        return {"should_transfer_files": "NO"}
+    commands = {
+        "should_transfer_files": "YES",
+        "when_to_transfer_output": "ON_EXIT",
+        "transfer_executable": "True",
+        "transfer_input_files": "$(inputs)",
+    }
+    if site.spool:
+        # what HTCondor 23.9 keeps of a spooled job's own output is an empty file, and spooled
+        # inputs lose their folders: the job's script writes a log, and unpacks its inputs
+        return commands | {
+            "output": "/dev/null",
+            "error": "/dev/null",
+            "transfer_output_files": f"delivery.tar,{SPOOLED_LOG}",
+            "transfer_output_remaps": f'"delivery.tar=$(delivery);{SPOOLED_LOG}=$(log_file)"',
+        }
+    return commands | {
+        "preserve_relative_paths": "True",
+        "transfer_output_files": "delivery.tar",
+        "transfer_output_remaps": '"delivery.tar=$(delivery)"',
+    }
+
+
 def submit_item(
-    attempt: Attempt, resources: Resources, log_file: Path, delivery: Path, inputs: Sequence[str]
+    attempt: Attempt,
+    resources: Resources,
+    log_file: Path,
+    delivery: Path,
+    inputs: Sequence[str],
+    *,
+    spool: bool = False,
 ) -> dict[str, str]:
     """The variables of one job.
 
@@ -105,6 +129,7 @@ def submit_item(
         log_file: where its output goes.
         delivery: where what it sends back goes, without a shared file system.
         inputs: what is sent to it, without a shared file system.
+        spool: whether the scheduler keeps what it sends back.
 
     Returns:
         Values by name.
@@ -112,6 +137,12 @@ def submit_item(
     Raises:
         ConfigError: a path has a comma, a blank or a quote, which submit files cannot carry.
     """
+    for path in (str(log_file), str(delivery)):
+        if spool and "=" in path:  # HTCondor 23.9 would forget all of transfer_output_remaps
+            raise ConfigError(
+                f"the path '{path}' has a '=', which spooled output cannot go to: "
+                "set TAUML_BATCH to a folder without, and use a version without"
+            )
     for path in (str(log_file), str(delivery), *inputs):
         if any(character in path for character in ', "\t\n;'):
             raise ConfigError(

@@ -49,6 +49,7 @@ class Settings:
         resources: what a job asks for without experience.
         policy: how failures are answered.
         tolerance: branches that may fail for good, see :func:`taumltools.batch.decide.exceeded`.
+        enough: how many products make the workflow complete, although branches failed for good.
         limits: most jobs in the queue at a time; 0 is no limit.
         submission_limit: most jobs in one submission; 0 is no limit.
         poll_interval: seconds between two looks.
@@ -63,6 +64,7 @@ class Settings:
     resources: Resources
     policy: Policy
     tolerance: float = 0.0
+    enough: float = float("inf")
     limits: tuple[int, ...] = ()
     submission_limit: int = 0
     poll_interval: float = 60.0

@@ -1,7 +1,8 @@
 """A workflow that fails as it is told, for tests of the batch system.
 
 A plan, a JSON file, says for each branch what its runs do, one after the other: ``{"3": ["raise", "ok"],
-"*": ["sleep 1"]}``; after the last, and where nothing is said, a branch succeeds.
+"*": ["sleep 1"]}``; after the last, and where nothing is said, a branch succeeds.  Where jobs share no
+file system the plan is the JSON itself; ``"look"`` in it lists files that jobs look for.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from pathlib import Path
 
 import luigi
 
+import tasks.base
 from tasks.base import PipelineTask
 
 
@@ -39,12 +43,20 @@ class Payload(PipelineTask):
         return self.n
 
     @property
+    def isolated(self) -> bool:
+        """Whether the plan is in the parameter, since jobs see no file of the tests."""
+        return self.plan.startswith("{")
+
+    @property
     def diary(self) -> Path:
         """Folder where runs leave what tests want to know."""
         return Path(f"{self.plan}.d")
 
     def take_turn(self) -> int:
         """Which run of this branch this is, from 0; safe against a run at the same time."""
+        if self.isolated:
+            ad = Path(os.environ["_CONDOR_JOB_AD"]).read_text()
+            return int(re.findall(r"(?m)^TaumlAttempt = (\d+)$", ad)[0]) - 1
         self.diary.mkdir(exist_ok=True)
         for turn in range(10000):
             try:
@@ -57,14 +69,14 @@ class Payload(PipelineTask):
         raise RuntimeError("too many runs")
 
     def produce(self, path: Path):
-        plan = json.loads(Path(self.plan).read_text())
+        plan = json.loads(self.plan if self.isolated else Path(self.plan).read_text())
         turn = self.take_turn()
         actions = plan.get(str(self.branch), plan.get("*", []))
         self.token = uuid.uuid4().hex
         if turn < len(actions):
             act(actions[turn], path)
         path.write_text(f"branch {self.branch} {self.token}\n")
-        return {"turn": turn}
+        return {"turn": turn, "token": self.token} | (surroundings(plan.get("look", [])) if self.isolated else {})
 
     def validate(self, path: Path):
         words = path.read_text().split()
@@ -73,9 +85,61 @@ class Payload(PipelineTask):
 
     def run(self):
         super().run()
+        if self.isolated:
+            return
         if self.token in self.path.read_text():  # ours, not that of a twin
             with (self.diary / "published").open("a") as file:
                 file.write(f"{self.branch}\n")
+
+
+class Source(PipelineTask):
+    """Folders, which another task reads."""
+
+    n = luigi.IntParameter(default=3)
+
+    product = "source_{branch}.d"
+    exclude_index = True
+
+    def reads(self):
+        return ("seed",)
+
+    def keys(self):
+        return (f"n{self.n}",)
+
+    def n_branches(self):
+        return self.n
+
+    def produce(self, path: Path):
+        (path / "deep").mkdir(parents=True)
+        (path / "deep" / "a=b.txt").write_text(f"source {self.branch}\n")
+        return {}
+
+
+class Reader(Payload):
+    """A payload that reads a product of the same number."""
+
+    follows = "source"
+    exclude_index = True
+
+    def upstream(self):
+        return {"source": self.need(Source, n=self.n)}
+
+    def produce(self, path: Path):
+        (source,) = self.input_paths()
+        return super().produce(path) | {"read": (source / "deep" / "a=b.txt").read_text(), "from": str(source)}
+
+
+def surroundings(files: list[str]) -> dict[str, object]:
+    """What a job sees: which of some files, where it lives."""
+    return {
+        "sees": [file for file in files if os.path.lexists(file)],
+        "home": os.environ["HOME"],
+        "scratch": os.environ["_CONDOR_SCRATCH_DIR"],
+        "python": sys.prefix,
+        "base_python": sys.base_prefix,
+        "code": str(Path(tasks.base.__file__).parents[1]),
+        "store": os.environ["TAUML_STORE"],
+    }
 
 
 def act(action: str, path: Path) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import ClassVar
@@ -16,11 +17,17 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from taumltools.batch.journal import read_events
+from taumltools.batch.ledger import Ledger
+from tests.integration.compare import differences
+
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
-def law(store: Path, *arguments: str, workers: int = 2) -> subprocess.CompletedProcess[str]:
+def law(
+    store: Path, *arguments: str, workers: int = 2, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """``law run`` with the tiny campaign, in an environment as setup.sh makes it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LAW_")}
     environment |= {
@@ -30,7 +37,7 @@ def law(store: Path, *arguments: str, workers: int = 2) -> subprocess.CompletedP
         "LAW_CONFIG_FILE": str(ROOT / "law.cfg"),
         "LAW__luigi_core__workers": str(workers),
         "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
+    } | dict(more or {})
     executable = str(Path(sys.executable).with_name("law"))
     command = [executable, "run", *arguments, "--version", "v1", "--campaign", "tiny"]
     subprocess.run([executable, "index", "--quiet"], env=environment, cwd=ROOT, check=True, capture_output=True)
@@ -58,6 +65,18 @@ def test_it_says_where_the_report_is(finished):
     assert path
     assert Path(path[1]).is_file()
     assert store in Path(path[1]).parents
+
+
+def test_htcondor_gives_the_same_products_byte_by_byte(finished, pool, tmp_path):
+    """Times and names of runs aside; what is compared how is in compare.py."""
+    store, _ = finished
+    done = law(tmp_path, "Report", "--workflow", "htcondor", "--site", "local-pool", workers=6, more=pool.env)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    assert differences(store / "tiny", tmp_path / "tiny") == []
+    journals = [Ledger.replay(read_events(path)) for path in (tmp_path / "_batch").rglob("journal.jsonl")]
+    made = sum(len(ledger.products) for ledger in journals)
+    assert made == len(list((tmp_path / "tiny").rglob("*.meta.json")))  # every product was made by a job
+    assert pool.queue() == []
 
 
 def test_second_call_does_nothing_and_says_so_in_seconds(finished):

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -195,6 +196,31 @@ def test_inputs_stay_and_bundles_go(worker, script):
     }
     assert (worker.folder / "delivery.tar").read_bytes() == b""
     assert (worker.folder / "demo" / "ProduceTuples" / "tuples_0.root").read_text() == "input"
+
+
+def test_inputs_of_a_spooled_job_are_unpacked_and_its_log_is_a_file(worker, script):
+    with tarfile.open(worker.folder / "inputs_3.tar", "w") as tar:
+        tar.add(worker.folder / "demo" / "ProduceTuples", "demo/a=b/ProduceTuples")
+    assert worker.run(script(spooled=True)) is None
+    assert worker.code == 0
+    assert worker.output == ""  # of which HTCondor would keep nothing
+    log = (worker.folder / "job.log").read_text()
+    assert "JOB {" in log
+    assert "to standard error" in log
+    assert (worker.folder / "demo" / "a=b" / "ProduceTuples" / "tuples_0.root").read_text() == "input"
+    assert not (worker.folder / "inputs_3.tar").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "message"),
+    [(None, 21, r"inputs_3\.tar is not in the scratch folder"), (b"x", 23, r"inputs_3\.tar cannot be unpacked")],
+)
+def test_inputs_of_a_spooled_job_that_are_missing_or_damaged_are_said(worker, script, content, code, message):
+    if content:
+        (worker.folder / "inputs_3.tar").write_bytes(content)
+    assert worker.run(script(spooled=True)) is None
+    assert worker.code == code
+    assert re.search("bootstrap: " + message, (worker.folder / "job.log").read_text().splitlines()[-1])
 
 
 def test_exit_code_and_both_outputs_are_kept(worker, script):

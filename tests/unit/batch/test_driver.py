@@ -51,11 +51,16 @@ class ScriptedPool:
     removed: list[str] = field(default_factory=list)
     failures: dict[str, list] = field(default_factory=dict)
     finish: object = None
+    name: str = "schedd.here"
 
     def fail(self, what):
         planned = self.failures.get(what)
         if planned and planned.pop(0):
             raise PoolError(f"{what} fails")
+
+    def where(self):
+        self.fail("where")
+        return self.name
 
     def jobs(self, workflow):
         self.fail("jobs")
@@ -323,11 +328,34 @@ def test_too_many_failures_stop_submission_remove_what_waits_and_wait_for_what_r
 
 def test_tolerated_failures_let_the_rest_go_on(tmp_path):
     driver, _, work = make(
-        tmp_path, lambda b, a, age: (None, {"ExitCode": 1}) if b == 0 else good(b, a, age), tolerance=1
+        tmp_path, lambda b, a, age: (None, {"ExitCode": 1}) if b == 0 else good(b, a, age), tolerance=1, enough=2
     )
     failed = driver.run()
     assert list(failed) == [0]
     assert set(work.made) == {1, 2}
+
+
+def test_tolerated_failures_are_told_when_the_rest_is_not_enough(tmp_path):
+    driver, _, work = make(
+        tmp_path, lambda b, a, age: (None, {"ExitCode": 1}) if b == 0 else good(b, a, age), tolerance=1
+    )
+    with pytest.raises(BatchError, match="1 branch failed for good"):
+        driver.run()
+    assert set(work.made) == {1, 2}
+
+
+def test_jobs_at_another_scheduler_are_not_taken_for_lost(tmp_path):
+    driver, pool, work = make(tmp_path)
+    driver._turn_if_reachable()
+    pool.name = "schedd.elsewhere"
+    with pytest.raises(
+        BatchError, match=r"its jobs are at the scheduler schedd\.here, this machine speaks to schedd\.elsewhere"
+    ):
+        again(driver, pool, work, tmp_path).run()
+    pool.name = "schedd.here"
+    assert again(driver, pool, work, tmp_path).run() == {}
+    pool.name = "schedd.elsewhere"  # nothing lives there any more
+    assert again(driver, pool, work, tmp_path).run() == {}
 
 
 def test_invalid_product_is_made_again(tmp_path):

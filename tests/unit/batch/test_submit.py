@@ -45,8 +45,11 @@ def commands(text):
     return {name: value for name, _, value in lines}
 
 
-def item(branch=0, attempt=1, resources=RESOURCES, inputs=(), log="/b/logs/0.log", delivery="/b/deliveries/0.tar"):
-    return submit_item(Attempt(branch, attempt, "s1", resources, 0.0), resources, Path(log), Path(delivery), inputs)
+def item(
+    branch=0, attempt=1, resources=RESOURCES, inputs=(), log="/b/logs/0.log", delivery="/b/deliveries/0.tar", **options
+):
+    made = Attempt(branch, attempt, "s1", resources, 0.0)
+    return submit_item(made, resources, Path(log), Path(delivery), inputs, **options)
 
 
 def filled(text, item):
@@ -122,6 +125,24 @@ def test_files_are_transferred_where_nothing_is_shared():
     assert found["transfer_input_files"] == "/b/r.tar,store/x=1/y.root"
     assert found["transfer_output_files"] == "delivery.tar"
     assert found["transfer_output_remaps"] == '"delivery.tar=/b/deliveries/0.tar"'
+
+
+def test_spooled_jobs_write_their_own_log_and_need_no_folders():
+    text = submit_text(site(**TRANSFER, spool=True), REQUEST, RESOURCES)
+    found = filled(text, item(inputs=["/b/s1/inputs_0.tar"]))
+    assert (found["output"], found["error"]) == ("/dev/null", "/dev/null")
+    assert found["transfer_input_files"] == "/b/s1/inputs_0.tar"
+    assert found["transfer_output_files"] == "delivery.tar,job.log"
+    assert found["transfer_output_remaps"] == '"delivery.tar=/b/deliveries/0.tar;job.log=/b/logs/0.log"'
+    assert "preserve_relative_paths" not in found
+
+
+def test_spooled_output_goes_to_no_path_with_an_equals_sign():
+    for where in ("log", "delivery"):
+        with pytest.raises(ConfigError, match=r"the path '/b/a=1' has a '='.*TAUML_BATCH"):
+            item(**{where: "/b/a=1"}, spool=True)
+    assert item(inputs=["a=1"], spool=True)["inputs"] == "a=1"
+    assert item(log="/b/a=1")["log_file"] == "/b/a=1"
 
 
 def test_sites_can_use_all_fields():

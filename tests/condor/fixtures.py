@@ -1,4 +1,4 @@
-"""The real HTCondor pool of the tests in this folder."""
+"""The real HTCondor pool as fixtures, for all tests (tests/conftest.py imports them)."""
 
 from __future__ import annotations
 
