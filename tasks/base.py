@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -31,7 +33,7 @@ def store_root() -> Path:
     return Path(os.environ.get("TAUML_STORE") or default).expanduser().absolute()
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
@@ -48,6 +50,14 @@ def _listing(folder: Path, names: set[str]) -> dict[str, tuple[int, int]]:
     return found
 
 
+def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Ctrl-C is a way to stop, not an error to explain by a traceback."""
+    if issubclass(kind, KeyboardInterrupt) and not os.environ.get("TAUML_DEBUG"):
+        sys.stderr.write("stopped\n")
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
 class ShortErrors(logging.Filter):
     """Cuts the traceback of errors that users cause: their message says what to do.
 
@@ -59,6 +69,7 @@ class ShortErrors(logging.Filter):
     @classmethod
     def install(cls) -> None:
         """Filter what luigi logs, once."""
+        sys.excepthook = _quiet_interrupt
         logger = logging.getLogger("luigi-interface")
         if not any(isinstance(known, cls) for known in logger.filters):
             logger.addFilter(cls())
@@ -75,8 +86,11 @@ class ShortErrors(logging.Filter):
         return True
 
     def shortened(self, text: str) -> str:
-        """The first line of a log message and the error that ended it."""
-        return text.splitlines()[0] + "\n" + text[text.rindex(self.MARK) + len(self.MARK) :].rstrip()
+        """The task that a log message is about and the error that ended it."""
+        first = text.splitlines()[0]
+        task = re.search(r"\bfailed\s+(\w+\(.*\))\s*$", first)
+        error = text[text.rindex(self.MARK) + len(self.MARK) :].rstrip()
+        return (f"{task[1]} failed" if task else first) + "\n" + error
 
 
 class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
@@ -244,6 +258,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
     def workflow_complete(self) -> bool:
         """Whether enough products exist; a thousand branch tasks need not be made to see that."""
+        self.refuse_batch_options()
         return len(self.present()) >= self.workflow_proxy.threshold(len(self.branch_map))
 
     def workflow_requires(self) -> Any:
@@ -284,7 +299,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
                     identity=self.identity,
                     config=plain(self.settings()),
                     seed=self.seed().entropy if "seed" in self.reads() else None,
-                    inputs=[{"path": str(p), "bytes": _size(p)} for p in self.input_paths()],
+                    inputs=[{"path": str(p), "bytes": size_of(p)} for p in self.input_paths()],
                     details=details,
                     usage=usage,
                 )

@@ -9,16 +9,19 @@ and resubmits without removing (docs/htcondor.md).
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
-import law
 import luigi
-from law.parameter import NO_FLOAT, NO_INT, NO_STR
+from law.parameter import NO_INT, NO_STR
 from law.workflow.base import BaseWorkflow, BaseWorkflowProxy
+
+from tasks.parameters import AmountParameter, TimeParameter
 
 log = logging.getLogger(__name__)
 
@@ -93,11 +96,13 @@ class BatchProxy(BaseWorkflowProxy):
 
     def run(self) -> None:
         """Bring the workflow to its end, or only look, or only remove its jobs."""
+        from tasks.control import remove_jobs
+
         super().run()
         if self.task.dry_run:
             self.task.explain_submission()
         elif self.task.cancel_jobs:
-            self.task.remove_jobs()
+            remove_jobs(self.task)
         else:
             self.task.drive()
         self.controlled = True
@@ -116,16 +121,23 @@ class BatchWorkflow(BaseWorkflow):
         significant=False,
         description="where HTCondor runs: a file of configs/site, or the path of your own .yaml; default: $TAUML_SITE, or generic",
     )
-    max_runtime = luigi.FloatParameter(
-        default=NO_FLOAT, significant=False, description="hours a job may run; default: configs/batch"
+    max_runtime = TimeParameter(
+        default=0.0,
+        unit="h",
+        significant=False,
+        description="how long a job may run, e.g. 30m or 2h; a number is hours; default: configs/batch",
     )
-    max_memory = luigi.IntParameter(
-        default=NO_INT, significant=False, description="MB of memory of a job; default: configs/batch"
+    max_memory = AmountParameter(
+        default=NO_INT,
+        significant=False,
+        description="memory of a job, e.g. 3GB; a number is MB; default: configs/batch",
     )
     cpus = luigi.IntParameter(default=NO_INT, significant=False, description="cores of a job; default: configs/batch")
     gpus = luigi.IntParameter(default=NO_INT, significant=False, description="GPUs of a job; default: configs/batch")
-    disk = luigi.IntParameter(
-        default=NO_INT, significant=False, description="MB of scratch space of a job; default: configs/batch"
+    disk = AmountParameter(
+        default=NO_INT,
+        significant=False,
+        description="scratch space of a job, e.g. 10GB; a number is MB; default: configs/batch",
     )
     requirements = luigi.Parameter(
         default=NO_STR, significant=False, description="ClassAd expression for the machine; default: configs/batch"
@@ -133,7 +145,7 @@ class BatchWorkflow(BaseWorkflow):
     batch_name = luigi.Parameter(
         default=NO_STR, significant=False, description="name shown by condor_q; default: task, keys and version"
     )
-    poll_interval = law.DurationParameter(
+    poll_interval = TimeParameter(
         default=0.0,
         unit="s",
         significant=False,
@@ -158,7 +170,7 @@ class BatchWorkflow(BaseWorkflow):
     )
 
     exclude_index = True
-    exclude_params_branch = BATCH_PARAMETERS
+    exclude_params_branch = BATCH_PARAMETERS.copy()  # law adds its own to it
 
     # ------------------------------------------------------------------ settings
 
@@ -175,14 +187,29 @@ class BatchWorkflow(BaseWorkflow):
         return load_site(site_name(self.site))
 
     def job_resources(self) -> Any:
-        """What a job of this task asks for: the default's, the stage's, the command line's."""
-        from taumltools.batch.resources import resolve
-        from taumltools.config.batch import ResourcesConfig
+        """What a job of this task asks for: the default's, the stage's, the command line's.
 
-        unset = {NO_FLOAT, NO_INT, NO_STR}
-        given = {name: getattr(self, name) for name in RESOURCE_PARAMETERS if getattr(self, name) not in unset}
+        Raises:
+            ConfigError: an option cannot be; the message names it.
+        """
+        from pydantic import ValidationError
+
+        from taumltools.batch.resources import resolve
+        from taumltools.batch.submit import check_requirements
+        from taumltools.config.batch import ResourcesConfig
+        from taumltools.config.compose import explain
+        from taumltools.errors import ConfigError
+
+        unset = {"max_runtime": 0.0, "requirements": NO_STR}
+        given = {n: v for n in RESOURCE_PARAMETERS if (v := getattr(self, n)) != unset.get(n, NO_INT)}
+        try:
+            asked = ResourcesConfig(**given)
+        except ValidationError as error:
+            raise ConfigError(f"wrong resources on the command line:\n{explain(error)}") from error
         batch = self.cfg.batch
-        return resolve(batch.default, batch.stages.get(type(self).__name__), ResourcesConfig(**given))
+        resources = resolve(batch.default, batch.stages.get(type(self).__name__), asked)
+        check_requirements(resources.requirements)
+        return resources
 
     @property
     def policy(self) -> Any:
@@ -226,6 +253,18 @@ class BatchWorkflow(BaseWorkflow):
         from tasks.base import store_root
 
         return batch_root() / self.folder.relative_to(store_root())
+
+    def refuse_batch_options(self) -> None:
+        """Options that would do something else on HTCondor are not ignored where branches run locally.
+
+        Raises:
+            ConfigError: one is given.
+        """
+        given = [name for name in ("dry_run", "cancel_jobs", "retry_failed") if getattr(self, name)]
+        if given and self.is_workflow() and self.effective_workflow != "htcondor":
+            from taumltools.errors import ConfigError
+
+            raise ConfigError(f"--{given[0].replace('_', '-')} is for --workflow htcondor: add that, or leave it out")
 
     def is_tidy(self) -> bool:
         """Whether the last driver of this workflow, if there was one, came to its end."""
@@ -286,37 +325,38 @@ class BatchWorkflow(BaseWorkflow):
         Raises:
             BatchError: branches failed for good.
         """
+        from tasks.control import caps_line
         from tasks.remote_work import RemoteWork
         from taumltools.batch.driver import Driver
         from taumltools.batch.layout import Layout
         from taumltools.batch.lock import driver_lock
 
         settings, layout = self.driver_settings(), Layout(self.state_folder)
+        if warning := caps_line(settings.resources, self.site_config):
+            log.warning("%s: %s", self.label, warning)
         with driver_lock(layout.lock, self.label, settings.poll_interval):
             driver = Driver(settings, RemoteWork(self, layout), self.pool(), layout.folder)
             if self.retry_failed:
                 driver.forgive()
-            driver.run()
+            try:
+                driver.run()
+            except KeyboardInterrupt:
+                self.say_goodbye(len(driver.ledger.living()))
+                raise
 
-    def remove_jobs(self) -> None:
-        """Take all jobs of the workflow out of the queue.
+    def say_goodbye(self, jobs: int) -> None:
+        """What a person who pressed Ctrl-C needs to know; a worker process of luigi ends here.
 
-        Raises:
-            BatchError: a driver is at work, which would submit them again.
+        Args:
+            jobs: how many go on in the queue.
         """
-        from taumltools.batch.layout import Layout
-        from taumltools.batch.lock import holder, is_locked
-        from taumltools.errors import BatchError
-
-        lock = Layout(self.state_folder).lock
-        if is_locked(lock):
-            raise BatchError(
-                f"{self.label}: a driver ({holder(lock)}) is at work and would submit again; stop it first"
-            )
-        pool = self.pool()
-        jobs = [job.id for job in pool.jobs(workflow_id(self.state_folder))]
-        pool.remove(jobs, "removed by --cancel-jobs")
-        sys.stdout.write(f"{self.label}: {len(jobs)} jobs removed from the queue\n")
+        log.info(
+            "%s: stopped; %d jobs go on in the queue. To go on: the same command. To look: law run Status --version %s. "
+            "To take them out: %s --cancel-jobs",
+            self.label, jobs, self.version, self.command,
+        )  # fmt: skip
+        if multiprocessing.parent_process() is not None:
+            os._exit(128 + signal.SIGINT)
 
     def explain_submission(self) -> None:
         """Print what would be submitted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.base import store_root
+from tasks.base import size_of, store_root
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,6 +20,10 @@ PASSED_ON = (
     "TAUML_DEBUG", "X509_USER_PROXY",
 )  # fmt: skip
 """Variables of this session that jobs get, too."""
+
+
+UNPACKING = 4
+"""Scratch space that bundles take while they are unpacked, in their own size: the real ones 3.8 (docs/htcondor.md)."""
 
 
 def session_variables() -> dict[str, str]:
@@ -53,11 +58,12 @@ class RemoteWork:
         path = self.paths[branch]
         try:
             self.task.as_branch(branch).validate(path)
-        except FileNotFoundError:
-            return f"{path} is gone"
         except Exception as error:
             aside = path.with_name(f".{path.name}.invalid-{time.time_ns()}")
-            os.rename(path, aside)
+            try:
+                os.rename(path, aside)
+            except FileNotFoundError:
+                return f"{path} is gone"
             return f"{path} is not valid ({error}); it was put aside as {aside.name}"
         return ""
 
@@ -149,9 +155,9 @@ class RemoteWork:
         )
         items = [
             submit_item(
-                attempt, attempt.resources, self.layout.log(attempt.branch, attempt.number),
-                self.layout.delivery(attempt.branch, attempt.number), self.inputs(folder, attempt.branch),
-                spool=self.site.spool,
+                attempt, attempt.resources.with_(disk=attempt.resources.disk + self.scratch(attempt.branch)),
+                self.layout.log(attempt.branch, attempt.number), self.layout.delivery(attempt.branch, attempt.number),
+                self.inputs(folder, attempt.branch), spool=self.site.spool,
             )
             for attempt in attempts
         ]  # fmt: skip
@@ -184,6 +190,14 @@ class RemoteWork:
 
         paths = [p for path in self.task.as_branch(branch).input_paths() for p in (path, sidecar_path(path))]
         return [str(path.relative_to(store_root())) for path in paths if path.exists()]
+
+    def scratch(self, branch: int) -> int:
+        """MB of scratch space that what is sent takes, on top of what a job asks for."""
+        if self.site.shared_filesystem:
+            return 0
+        packed = sum(task.path.stat().st_size for task in self.bundles() if task.path.exists())
+        read = sum(size_of(store_root() / name) for name in self.products_read(branch))
+        return math.ceil((UNPACKING * packed + (2 if self.site.spool else 1) * read) / 2**20)
 
     def pack_inputs(self, folder: Path, attempts: Sequence[Any]) -> None:
         """Pack what jobs read, where the scheduler keeps it; what earlier submissions needed it has by now."""
@@ -247,6 +261,7 @@ def explain(task: Any, layout: Any) -> str:
     Returns:
         Numbers, resources and a submit file with the first jobs; nothing is written.
     """
+    from tasks.control import caps_line, queue_line
     from taumltools.batch.submit import submit_file
     from taumltools.batch.work import plan_first
 
@@ -257,8 +272,11 @@ def explain(task: Any, layout: Any) -> str:
         f"{task.label} on {task.site_config.title}: {len(attempts)} of {len(settings.branches)} branches would be submitted, "
         f"{done} are done" + (f", {failed} failed for good" if failed else ""),
         f"each asks for {settings.resources}",
+        queue_line(task),
         f"logs and journal: {layout.folder}",
     ]
+    if warning := caps_line(settings.resources, task.site_config):
+        lines.append(f"WARNING: {warning}")
     if not task.site_config.shared_filesystem:
         lines.append(work.travels())
     if attempts:

@@ -29,3 +29,7 @@ class BatchError(TauMLError):
 
 class PoolError(BatchError):
     """The batch system does not answer, or refuses; it may answer later."""
+
+
+class NoPoolError(PoolError):
+    """This machine knows of no batch system; it may have been stopped for a moment."""

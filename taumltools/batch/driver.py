@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from taumltools.batch.causes import Cause
-from taumltools.batch.decide import Again, GiveUp, Plan, exceeded, next_attempt, tidy, within_limits
+from taumltools.batch.decide import Again, GiveUp, Plan, exceeded, grown, next_attempt, tidy, within_limits
 from taumltools.batch.journal import Journal, read_events
 from taumltools.batch.ledger import Attempt, Ending, Ledger
 from taumltools.batch.messages import failure_message, progress_line
@@ -29,12 +29,15 @@ from taumltools.batch.resources import Resources
 from taumltools.batch.snapshot import Snapshot
 from taumltools.batch.states import Job, State, held, left
 from taumltools.batch.work import Settings, Work
-from taumltools.errors import BatchError, PoolError
+from taumltools.errors import BatchError, NoPoolError, PoolError
 
 log = logging.getLogger(__name__)
 
 FIRST_PATIENCE = 120.0
 """Seconds for which a scheduler may be out of reach that was never reached."""
+
+REMIND = 60.0
+"""Seconds after which something is said again that has not changed."""
 
 MAX_REFUSALS = 5
 """How often in a row a submission may be refused by a scheduler that answers."""
@@ -82,6 +85,8 @@ class Driver:
         self.stopping = False
         self.last_line = ""
         self.opened = self.reached = False
+        self.last_told = float("-inf")
+        self.last_change = clock()
         self.refusals = 0
         self.silent_since: float | None = None
 
@@ -115,17 +120,26 @@ class Driver:
                 self.open()
             finished = self.turn()
         except PoolError as error:
-            self.silent_since = self.silent_since or self.clock()
-            patience = self.settings.patience if self.reached else min(self.settings.patience, FIRST_PATIENCE)
-            if self.clock() - self.silent_since > patience:
-                raise BatchError(
-                    f"{self.settings.label}: {error}; given up after {patience:.0f} s. "
-                    "Jobs run on; the same command goes on from here"
-                ) from error
-            log.warning("%s: %s; trying again", self.settings.label, error)
+            if isinstance(error, NoPoolError) and not self.opened:
+                raise
+            self._bear(error)
             return False
         self.silent_since, self.reached = None, True
         return finished
+
+    def _bear(self, error: PoolError) -> None:
+        """Wait for a scheduler that does not answer, but not for ever; say so once a minute."""
+        now = self.clock()
+        self.silent_since = now if self.silent_since is None else self.silent_since
+        patience = self.settings.patience if self.reached else min(self.settings.patience, FIRST_PATIENCE)
+        if now - self.silent_since > patience:
+            after = (
+                "Jobs run on; the same command goes on from here" if self.ledger.living() else "Nothing was submitted"
+            )
+            raise BatchError(f"{self.settings.label}: {error}; given up after {patience:.0f} s. {after}") from error
+        if now - self.last_told >= REMIND:
+            self.last_told = now
+            log.warning("%s: %s; trying again", self.settings.label, error)
 
     def open(self) -> None:
         """Begin the journal's next chapter, at the scheduler that has the jobs.
@@ -202,14 +216,24 @@ class Driver:
             if job.state is State.HELD and job.id not in plan.remove:
                 ends.append((job, held(job.ad)))
                 plan.remove[job.id] = "held jobs are replaced"
-            elif job.state is State.IDLE and self.stopping and job.id not in plan.remove:
-                ends.append((job, Ending(Cause.SUPERSEDED, "too many branches failed")))
-                plan.remove[job.id] = "too many branches failed"
+            elif job.state is State.IDLE and job.id not in plan.remove and (why := self._out_of_place(job)):
+                ends.append((job, Ending(Cause.SUPERSEDED, why)))
+                plan.remove[job.id] = why
         self.note([self._ended(job.branch, job.attempt, ending) for job, ending in ends])
         self._fetch(plan)
         if plan.remove:
             self.note([{"event": "removed", "jobs": plan.remove}])
             self.pool.remove(list(plan.remove), "; ".join(sorted(set(plan.remove.values()))))
+
+    def _out_of_place(self, job: Job) -> str:
+        """Why a job that waits should not: it asks for what nobody wants any more; empty if it should."""
+        if self.stopping:
+            return "too many branches failed"
+        attempt = self.ledger.find(job.branch, job.attempt)
+        wanted = grown(self.ledger.learned(job.branch), self.settings.resources, self.settings.policy)
+        if attempt is not None and attempt.resources is not None and attempt.resources != wanted:
+            return f"it asked for {attempt.resources}, wanted is {wanted}"
+        return ""
 
     def is_over(self, job: Job) -> bool:
         """Whether the end of this job's attempt is on record, or another job has its number."""
@@ -389,7 +413,20 @@ class Driver:
         line = progress_line(self.settings.label, self.settings.branches, self.seen, states, self.given_up)
         if line != self.last_line:
             log.info("%s", line)
-            self.last_line = line
+            self.last_line, self.last_change = line, self.clock()
+        elif states and set(states.values()) == {State.IDLE}:
+            self._tell_of_waiting(jobs)
+
+    def _tell_of_waiting(self, jobs: Sequence[Job]) -> None:
+        """When nothing has started for long: since when, and where to look."""
+        now = self.clock()
+        if now - self.last_change >= max(REMIND, 30 * self.settings.poll_interval) and jobs:
+            self.last_change = now
+            log.info(
+                "%s: still waiting, nothing has started: each asks for %s; condor_q -better-analyze %s tells why. "
+                "To ask for something else: Ctrl-C, and the same command with other options",
+                self.settings.label, self.settings.resources, jobs[0].id,
+            )  # fmt: skip
 
     def forgive(self) -> None:
         """Failures up to here count no more (``--retry-failed``)."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from taumltools.batch.states import ATTRIBUTES, Job
-from taumltools.errors import BatchError, PoolError
+from taumltools.errors import BatchError, NoPoolError, PoolError
 
 SPOOLING = 16
 """HoldReasonCode of a job whose input is being spooled."""
@@ -83,7 +83,12 @@ class CondorPool:
         try:
             return htcondor2.Collector(self.collector or None).locate(htcondor2.DaemonType.Schedd, self.name or None)
         except Exception as error:
-            raise _unreachable(self.name, error) from error
+            if self.name or self.collector:
+                raise _unreachable(self.name, error) from error
+            raise NoPoolError(
+                f"there is no HTCondor scheduler for this machine ({error}): log in to a submit machine, or start a pool "
+                'here: tests/condor/minicondor.sh up && eval "$(tests/condor/minicondor.sh env)"'
+            ) from error
 
     def _schedd(self) -> Any:
         """A connection."""

@@ -49,6 +49,28 @@ def requirements(*expressions: str) -> str:
     return given[0] if len(given) == 1 else " && ".join(f"({expression})" for expression in given)
 
 
+def check_requirements(expression: str) -> None:
+    """Refuse what is no ClassAd expression, before anything is submitted with it.
+
+    Args:
+        expression: requirements of a machine; may be empty.
+
+    Raises:
+        ConfigError: it cannot be parsed.
+    """
+    if not expression:
+        return
+    import classad2
+
+    try:
+        classad2.ExprTree(expression)
+    except Exception as error:
+        raise ConfigError(
+            f"the requirements '{expression}' are no ClassAd expression: expected e.g. "
+            'Memory > 4000 && OpSysAndVer == "AlmaLinux9"'
+        ) from error
+
+
 def submit_text(site: SiteConfig, request: Request, resources: Resources) -> str:
     """The submit commands of a submission, without its ``queue`` statement.
 
@@ -81,6 +103,11 @@ def submit_text(site: SiteConfig, request: Request, resources: Resources) -> str
     commands |= _transfer_commands(site)
     if joined := requirements(site.requirements, resources.requirements):
         commands["requirements"] = joined
+    if resources.gpus and not any("{gpus}" in text for text in (*site.submit.values(), *site.gpu.values())):
+        raise ConfigError(
+            f"the settings of the site '{site.title}' do not say how GPUs are requested: "
+            'add gpu: {request_gpus: "{gpus}"} to its file'
+        )
     own = site.submit | (site.gpu if resources.gpus else {})
     commands |= {command: text.format(**fields) for command, text in own.items()}
     return "".join(f"{command} = {value}\n" for command, value in commands.items())

@@ -51,25 +51,21 @@ def same(one: Path, other: Path) -> bool:
 
 
 def same_root(one: Path, other: Path) -> bool:
-    """ROOT files hold their name and time of writing; all baskets have to be the same bytes."""
+    """ROOT files hold their name and time of writing; all columns of all trees have to be the same bytes."""
     import uproot
 
     with uproot.open(one) as a, uproot.open(other) as b:
         if a.classnames(cycle=False) != b.classnames(cycle=False):
             return False
-        for name in a.keys(cycle=False):
-            first, second = a[name].arrays(library="np"), b[name].arrays(library="np")
-            if set(first) != set(second) or not all(same_column(first[k], second[k]) for k in first):
-                return False
-    return True
+        return all(columns(a[name]) == columns(b[name]) for name in a.keys(cycle=False))
 
 
-def same_column(one: np.ndarray, other: np.ndarray) -> bool:
-    if one.dtype == object:
-        return len(one) == len(other) and all(
-            np.asarray(x).tobytes() == np.asarray(y).tobytes() for x, y in zip(one, other, strict=True)
-        )
-    return one.dtype == other.dtype and one.tobytes() == other.tobytes()
+def columns(tree: Any) -> tuple[str, dict[str, bytes]]:
+    """Structure and bytes of all columns of a tree."""
+    import awkward as ak
+
+    form, _, buffers = ak.to_buffers(ak.to_packed(tree.arrays()))
+    return form.to_json(), {name: np.asarray(content).tobytes() for name, content in buffers.items()}
 
 
 def same_json(one: Path, other: Path) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ from taumltools.batch.resources import Resources
 from taumltools.batch.states import JOB_STATUS, Job
 from taumltools.batch.work import Settings
 from taumltools.config.batch import RetryConfig
-from taumltools.errors import BatchError, PoolError
+from taumltools.errors import BatchError, NoPoolError, PoolError
 
 
 class Clock:
@@ -197,8 +197,59 @@ def test_other_calls_that_fail_are_made_again(tmp_path, what):
 def test_scheduler_that_was_never_there_is_given_up_soon(tmp_path):
     driver, pool, _ = make(tmp_path)
     pool.failures["jobs"] = [True] * 10000
-    with pytest.raises(BatchError, match=r"given up after 120 s\. Jobs run on"):
+    with pytest.raises(BatchError, match=r"given up after 120 s\. Nothing was submitted"):
         driver.run()
+
+
+def test_machine_without_a_batch_system_is_told_at_once(tmp_path):
+    driver, pool, _ = make(tmp_path)
+    pool.where = lambda: (_ for _ in ()).throw(NoPoolError("there is no scheduler"))
+    with pytest.raises(NoPoolError, match="there is no scheduler"):
+        driver.run()
+    assert driver.clock() == 1000
+
+
+def test_trouble_is_told_once_a_minute(tmp_path, caplog):
+    driver, pool, _ = make(tmp_path)
+    pool.failures["jobs"] = [False] + [True] * 150
+    driver.run()
+    assert len([r for r in caplog.records if "trying again" in r.message]) == 3
+
+
+def test_job_that_waits_and_asks_for_what_is_not_wanted_any_more_is_replaced(tmp_path):
+    def script(branch, attempt, age):
+        return (1, {}) if attempt == 1 else good(branch, attempt, age)
+
+    driver, pool, work = make(tmp_path, script, n=2)
+    for _ in range(3):
+        driver._turn_if_reachable()
+    wanted = replace(driver.settings, resources=Resources(1, 500))
+    new = Driver(wanted, work, pool, tmp_path, driver.clock, driver.sleep)
+    assert new.run() == {}
+    assert sorted(pool.removed) == ["1.0", "1.1"]
+    assert [(a.resources.max_memory, a.ending.cause.value) for a in new.ledger.attempts[0]] == [
+        (1000, "superseded"),
+        (500, "done"),
+    ]
+
+
+def test_job_that_runs_is_not_replaced_because_something_else_is_wanted(tmp_path):
+    driver, pool, work = make(tmp_path, lambda b, a, age: (2, {}) if age < 9 else good(b, a, 3), n=1)
+    driver._turn_if_reachable()
+    driver._turn_if_reachable()
+    wanted = replace(driver.settings, resources=Resources(1, 500))
+    assert Driver(wanted, work, pool, tmp_path, driver.clock, driver.sleep).run() == {}
+    assert pool.removed == []
+
+
+def test_long_waiting_is_told_with_where_to_look(tmp_path, caplog):
+    caplog.set_level("INFO")
+    driver, _, _ = make(tmp_path, lambda b, a, age: (1, {}) if age < 200 else good(b, a, 3), n=1)
+    driver.run()
+    told = [r.message for r in caplog.records if "nothing has started" in r.message]
+    assert len(told) == 3
+    assert "condor_q -better-analyze 1.0" in told[0]
+    assert "1000 MB" in told[0]
 
 
 def test_scheduler_that_went_away_is_waited_for(tmp_path):

@@ -41,7 +41,7 @@ except BatchError as error:
 """
     env = os.environ | {"CONDOR_CONFIG": str(config), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
-    assert done.stdout.startswith("told: the scheduler of this machine does not answer"), done.stdout + done.stderr
+    assert done.stdout.startswith("told: there is no HTCondor scheduler for this machine"), done.stdout + done.stderr
 
 
 def test_nothing_is_asked_when_there_is_nothing_to_remove(monkeypatch):

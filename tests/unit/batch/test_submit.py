@@ -15,7 +15,7 @@ import pytest
 
 from taumltools.batch.ledger import Attempt
 from taumltools.batch.resources import Resources
-from taumltools.batch.submit import Request, requirements, submit_file, submit_item, submit_text
+from taumltools.batch.submit import Request, check_requirements, requirements, submit_file, submit_item, submit_text
 from taumltools.config.site import SiteConfig, available_sites, load_site
 from taumltools.errors import ConfigError
 
@@ -244,10 +244,24 @@ def parsed(*texts):
 
 
 def test_htcondor_reads_the_submit_file_of_every_site():
-    configs = [load_site(name) for name in available_sites()] + [site(**TRANSFER), site(**TRANSFER, spool=True)]
+    gpu = {"gpu": {"request_gpus": "{gpus}"}}
+    configs = [load_site(name) for name in available_sites()]
+    configs += [site(**TRANSFER, **gpu), site(**TRANSFER, **gpu, spool=True)]
     items = [item(3, 1, GPU, ["/b/r.tar", "store/x=1/y.root"]), item(1000, 12, GPU.with_(max_memory=9)), item(5)]
     texts = [submit_text(config, REQUEST, GPU.with_(requirements='Machine != "a b"')) for config in configs]
     for text, (found, rows) in zip(texts, parsed(*(submit_file(text, items) for text in texts)), strict=True):
         expected = {re.sub(r"^\+", "MY.", name).lower(): value for name, value in commands(text).items()}
         assert {name.lower(): value for name, value in found.items()} == expected
         assert rows == items
+
+
+def test_gpus_at_a_site_that_does_not_say_how_are_refused():
+    with pytest.raises(ConfigError, match="'x' do not say how GPUs are requested"):
+        submit_text(site(), REQUEST, GPU)
+
+
+@pytest.mark.parametrize("expression", ["Memory >", "(", 'A == "x'])
+def test_requirements_that_cannot_be_parsed_are_refused(expression):
+    check_requirements("Memory > 3")
+    with pytest.raises(ConfigError, match="are no ClassAd expression"):
+        check_requirements(expression)

@@ -1,0 +1,37 @@
+"""Parameters of the command line that take amounts with units, and say what they expect."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import law
+import luigi
+
+UNITS_MB = {"": 1.0, "M": 1.0, "MB": 1.0, "G": 1000.0, "GB": 1000.0, "GIB": 1024.0, "MIB": 1.0, "T": 1e6, "TB": 1e6}
+"""Amounts of memory and disk, in MB."""
+
+
+class AmountParameter(luigi.IntParameter):
+    """An amount of memory or disk in MB: ``3000``, ``3GB``."""
+
+    def parse(self, text: Any) -> int:
+        """MB of a text; a wrong one ends the command with what was expected."""
+        found = re.fullmatch(r"\s*(-?[\d.]+)\s*([A-Za-z]*)\s*", str(text))
+        try:
+            if found is None:
+                raise ValueError(text)
+            return round(float(found[1]) * UNITS_MB[found[2].upper()])
+        except (ValueError, KeyError):
+            raise SystemExit(f"'{text}' is no amount of memory or disk: give MB, e.g. 3000, or 3GB") from None
+
+
+class TimeParameter(law.DurationParameter):
+    """A time: ``2`` (in its unit), ``30m``, ``1:30:00``."""
+
+    def parse(self, text: Any) -> float:
+        """The time in the parameter's unit; a wrong one ends the command with what was expected."""
+        try:
+            return super().parse(text)
+        except ValueError:
+            raise SystemExit(f"'{text}' is no time: give a number of {self.unit}, or e.g. 30s, 90m, 2h") from None
