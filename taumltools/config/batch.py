@@ -66,8 +66,8 @@ class BatchConfig:
         parallel_jobs: most jobs of one workflow in the queue at a time; 0 is no limit.
     """
 
-    default: ResourcesConfig
-    stages: dict[str, ResourcesConfig]
+    default: ResourcesConfig = ResourcesConfig(max_runtime=2, max_memory=2000)
+    stages: dict[str, ResourcesConfig] = Field(default_factory=dict)
     retry: RetryConfig = RetryConfig()
     tolerance: float = Field(default=0.0, ge=0)
     parallel_jobs: int = Field(default=0, ge=0)

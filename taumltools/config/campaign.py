@@ -73,7 +73,7 @@ class CampaignConfig:
     training: TrainingConfig
     evaluation: EvaluationConfig
     report: ReportConfig
-    batch: BatchConfig
+    batch: BatchConfig = BatchConfig()
 
     @model_validator(mode="after")
     def _samples_use_known_datasets(self) -> CampaignConfig:

@@ -142,7 +142,7 @@ def _is_about(error: OSError, folder: Path) -> bool:
     """True for errors of the store itself, not of some input that could not be opened."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}:
         return True
-    return error.filename is not None and str(error.filename).startswith(str(folder))
+    return error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(folder)
 
 
 def _rename(temporary: Path, path: Path, replace: bool) -> None:

@@ -166,6 +166,7 @@ def test_driver_killed_deliveries_damaged_and_the_checkout_edited(flow, home):
     work = flow(3, {"*": ["sleep 1"]})
     driver = work.start()
     work.wait_running(0, 1, 2)
+    work.pool.wait_until(lambda: all(attempt.job for attempt in work.ledger.all()))  # the submission is on record
     kill_session(driver)
     wait_gone(work)
     assert list(work.store.glob(f"tiny/Payload/*/{work.version}/*/*")) == []  # nobody was there to publish

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -33,8 +34,9 @@ def kill_something(work: Flow, dice: random.Random) -> str:
         work.pool.remove(name)
     else:
         pids = work.pool.processes(name).get("top" if kind == "payload" else kind, [])
-        for pid in pids[:1]:
-            os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have ended by itself meanwhile
+            for pid in pids[:1]:
+                os.kill(pid, signal.SIGKILL)
     return kind
 
 

@@ -44,7 +44,7 @@ def test_a_scheduler_that_is_away_is_a_problem_not_an_error():
     before = time.time()
     queue = ask_queue(NAMES)
     assert queue.states == {}
-    assert "does not answer" in queue.problem
+    assert "there is no HTCondor scheduler for this machine" in queue.problem
     assert before <= queue.time <= time.time()
 
 

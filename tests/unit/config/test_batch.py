@@ -7,7 +7,6 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
 
 from taumltools.batch.resources import resolve
 from taumltools.config import available_campaigns, load_campaign
@@ -85,10 +84,10 @@ def test_wrong_settings_are_named(override, message):
         load_campaign("demo", override)
 
 
-def test_default_and_stages_must_be_there():
-    with pytest.raises(ValidationError) as caught:
-        TypeAdapter(BatchConfig).validate_python({})
-    assert {error["loc"] for error in caught.value.errors()} == {("default",), ("stages",)}
+def test_campaigns_that_say_nothing_of_batch_systems_ask_for_the_default():
+    nothing = BatchConfig()
+    assert (nothing.default.max_runtime, nothing.default.max_memory) == (2, 2000)
+    assert nothing.stages == {}
 
 
 def test_settings_are_frozen():
