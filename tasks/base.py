@@ -15,7 +15,6 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,17 +36,6 @@ def size_of(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _listing(folder: Path, names: set[str]) -> dict[str, tuple[int, int]]:
-    """Bytes and time of change (ns) of those names that are in a folder."""
-    found = {}
-    with suppress(FileNotFoundError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name in names:  # others, e.g. temporary files, may vanish at any time
-                known = entry.stat()
-                found[entry.name] = (known.st_size, known.st_mtime_ns)
-    return found
 
 
 def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: Any) -> None:
@@ -243,12 +231,9 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         Returns:
             Bytes and time of change (ns since 1970) by branch.
         """
-        paths = {branch: self.path_of(branch) for branch in self.branch_map}
-        names: dict[Path, set[str]] = {}
-        for path in paths.values():
-            names.setdefault(path.parent, set()).add(path.name)
-        found = {folder: _listing(folder, wanted) for folder, wanted in names.items()}
-        return {b: found[path.parent][path.name] for b, path in paths.items() if path.name in found[path.parent]}
+        from taumltools.store import present
+
+        return present({branch: self.path_of(branch) for branch in self.branch_map})
 
     # ------------------------------------------------------------------ law
 

@@ -51,7 +51,9 @@ class RemoteWork:
 
     def products(self) -> dict[int, tuple[int, int]]:
         """Bytes and time of change (ns) of the products that exist, by branch."""
-        return self.task.present()
+        from taumltools.store import present
+
+        return present(self.paths)
 
     def check(self, branch: int) -> str:
         """Empty if the product is valid; else what is wrong, and it was put aside."""
@@ -141,11 +143,12 @@ class RemoteWork:
         Returns:
             The text, and one dict for each attempt.
         """
+        from tasks.remote import workflow_id
         from taumltools.batch.submit import Request, submit_item, submit_text
 
         task, folder = self.task, self.layout.submission(name)
         request = Request(
-            workflow=task.journal_header()["workflow"],
+            workflow=workflow_id(task.state_folder),
             submission=name,
             batch_name=task.label if task.batch_name == "NO_STR" else task.batch_name,
             executable=folder / "job.sh",

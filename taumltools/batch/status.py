@@ -40,6 +40,7 @@ from taumltools.batch.status_data import (
 )
 from taumltools.batch.status_text import as_text
 from taumltools.errors import InputError
+from taumltools.store import present
 
 __all__ = [
     "Overview",
@@ -146,8 +147,8 @@ def read_status(folder: Path, queue: Queue | None = None) -> WorkflowStatus:
     last_look = look = _last_look(layout.snapshot)
     if queue is not None and header["workflow"] in queue.states:
         look = replace(look, source="queue", time=queue.time, states=queue.states[header["workflow"]])
-    present = _present(dict(zip(header["branches"], map(Path, header["products"]), strict=True)))
-    standings = {branch: _standing(branch, present, ledger, look) for branch in header["branches"]}
+    done = set(present(dict(zip(header["branches"], map(Path, header["products"]), strict=True))))
+    standings = {branch: _standing(branch, done, ledger, look) for branch in header["branches"]}
     failed = {b: look.given_up[b] for b, standing in standings.items() if standing is Standing.FAILED}
     counts = Counts(len(standings), **Counter(standing.value for standing in standings.values()))
     jobs = [a for b in standings for a in ledger.attempts.get(b, []) if not _never_was(a)]
@@ -205,22 +206,14 @@ def _last_look(path: Path) -> _Look:
         ) from error
 
 
-def _present(products: Mapping[int, Path]) -> set[int]:
-    """Branches whose product exists, with one look at each folder."""
-    names: dict[Path, set[str]] = {}
-    for folder in {path.parent for path in products.values()}:
-        names[folder] = {entry.name for entry in folder.iterdir()} if folder.is_dir() else set()
-    return {branch for branch, path in products.items() if path.name in names[path.parent]}
-
-
 def _never_was(attempt: Attempt) -> bool:
     """Whether an attempt was written down but never became a job."""
     return attempt.ending is not None and attempt.ending.cause is Cause.NOT_SUBMITTED
 
 
-def _standing(branch: int, present: set[int], ledger: Ledger, look: _Look) -> Standing:
+def _standing(branch: int, done: set[int], ledger: Ledger, look: _Look) -> Standing:
     """What is known of a branch; an end that the journal learned after the look counts more than the look."""
-    if branch in present:
+    if branch in done:
         return Standing.DONE
     attempts = ledger.attempts.get(branch, [])
     last = attempts[-1] if attempts else None

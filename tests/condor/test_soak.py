@@ -14,8 +14,6 @@ from tests.condor.flow import Flow, kill_session
 
 pytestmark = [pytest.mark.soak, pytest.mark.condor, pytest.mark.timeout(3600)]
 
-DAEMONS = ("schedd", "startd", "shadow", "starter")
-
 
 def kill_something(work: Flow, dice: random.Random) -> str:
     """SIGKILL a payload, a daemon, or a job's starter; hold or remove a job.  Returns what was done."""
