@@ -50,6 +50,7 @@ class Attempt:
         job: ``cluster.process``; empty as long as it is not known that the job exists.
         ended: when it was seen to have ended.
         ending: how it ended; None while it lives.
+        rank: its place among all endings of the journal, from 1 (clocks are too coarse to order them); 0: it lives.
     """
 
     branch: int
@@ -60,6 +61,7 @@ class Attempt:
     job: str = ""
     ended: float | None = None
     ending: Ending | None = None
+    rank: int = 0
 
     @property
     def answer(self) -> Answer:
@@ -76,12 +78,14 @@ class Ledger:
         attempts: by branch, in order.
         products: size and time of the products that were validated, by branch.
         forgiven: by branch, up to which attempt failures were forgiven by ``--retry-failed``.
+        endings: how many endings the journal tells of.
     """
 
     header: dict[str, Any] = field(default_factory=dict)
     attempts: dict[int, list[Attempt]] = field(default_factory=dict)
     products: dict[int, tuple[int, int]] = field(default_factory=dict)
     forgiven: dict[int, int] = field(default_factory=dict)
+    endings: int = 0
 
     @classmethod
     def replay(cls, events: Iterable[Mapping[str, Any]]) -> Ledger:
@@ -178,6 +182,8 @@ class Ledger:
                 name: event[name] for name in ("message", "code", "memory_mb", "runtime_s", "host") if name in event
             }
             attempt.ending, attempt.ended = Ending(Cause(event["cause"]), **known), event["time"]
+            self.endings += 1
+            attempt.rank = self.endings
 
     def _product(self, event: Mapping[str, Any]) -> None:
         self.products[event["branch"]] = (event["bytes"], event["mtime_ns"])

@@ -259,7 +259,7 @@ def _so_far(jobs: Sequence[Attempt], layout: Layout) -> Iterator[FailureGroup]:
         if attempt.ending and attempt.answer is not Answer.NONE:
             groups.setdefault(attempt.ending.cause, []).append(attempt)
     for cause, attempts in sorted(groups.items(), key=lambda item: -len(item[1])):
-        last = max(attempts, key=lambda a: a.ended or 0.0)
+        last = max(attempts, key=lambda a: a.rank)
         message = last.ending.message if last.ending else ""
         example = Example(last.branch, last.number, message, layout.log(last.branch, last.number))
         branches = tuple(sorted({a.branch for a in attempts}))
