@@ -45,8 +45,9 @@ def test_story():
         (2, 1, "7.2"),
     ]
     assert ledger.find(0, 1) == Attempt(
-        0, 1, "s1", SMALL, 2.0, "7.0", 9.0, Ending(Cause.DONE, memory_mb=800.0, runtime_s=5.0)
+        0, 1, "s1", SMALL, 2.0, "7.0", 9.0, Ending(Cause.DONE, memory_mb=800.0, runtime_s=5.0), rank=1
     )
+    assert [a.rank for a in ledger.all()] == [1, 2, 3, 0]
     assert ledger.find(1, 1).ending == Ending(Cause.MEMORY, "m", -9, host="h")
     assert ledger.find(1, 1).resources == LARGE
     assert ledger.find(1, 4).resources is None
