@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from taumltools.errors import InputError
-from taumltools.tuples import arrowio, rootio
+from taumltools.tuples import arrowio, rootread, rootwrite
 from taumltools.tuples.columns import complete
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.reader import TupleReader
@@ -57,7 +57,7 @@ def open_tuples(path: Path | str) -> TupleReader:
         (10, 4)
     """
     path = Path(path)
-    return rootio.RootReader(path) if _format(path) == ".root" else arrowio.ArrowReader(path)
+    return rootread.RootReader(path) if _format(path) == ".root" else arrowio.ArrowReader(path)
 
 
 class TupleWriter:
@@ -107,7 +107,7 @@ class TupleWriter:
         self._branches = branches
         self._backend: _Backend | None = None
         self._buffer: list[Tuples] = []
-        self._block = rootio.BLOCK if self._suffix == ".root" else arrowio.BLOCK
+        self._block = rootwrite.BLOCK if self._suffix == ".root" else arrowio.BLOCK
 
     def __enter__(self) -> Self:
         return self
@@ -151,7 +151,7 @@ class TupleWriter:
     def _flush(self, *, last: bool) -> None:
         entries = Tuples.concatenate(self._buffer) if self._buffer else complete(Tuples({}), self._branches)
         if self._backend is None:
-            backend = rootio.RootWriter if self._suffix == ".root" else arrowio.ArrowWriter
+            backend = rootwrite.RootWriter if self._suffix == ".root" else arrowio.ArrowWriter
             self._backend = backend(self.path, entries, self._compression)
         size = len(entries)
         whole = size if last else size - size % self._block

@@ -14,7 +14,7 @@ from taumltools.sampling.choose import AcceptedYields
 from taumltools.sampling.gather import ADDED, InputFile, enabled_branches, gather_part
 from taumltools.sampling.hashing import hash_name
 from taumltools.sampling.spectra import SPECTRA_BRANCHES, Spectra, count_spectra
-from taumltools.tuples import arrowio, rootio
+from taumltools.tuples import arrowio, rootread
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
@@ -151,7 +151,7 @@ def test_result_depends_on_arguments_only(inputs, plan, monkeypatch):
     assert same(part(inputs, plan, 1, 3).tuples, expected)
     assert not same(part(inputs, plan, 1, 3, seed=1).tuples, expected)
     monkeypatch.setattr(arrowio.ArrowReader, "block", 77)
-    monkeypatch.setattr(rootio.RootReader, "block", 33)
+    monkeypatch.setattr(rootread.RootReader, "block", 33)
     assert same(part(inputs, plan, 1, 3).tuples, expected)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from taumltools.errors import InputError
-from taumltools.tuples import arrowio, rootio
+from taumltools.tuples import arrowio, rootwrite
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.io import COMPRESSIONS, TupleWriter, open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
@@ -137,7 +137,7 @@ def test_iterate_gives_every_entry_once(few, taus, step):
 
 @pytest.mark.parametrize("block", [1, 8, 50, 64])
 def test_blocks_do_not_change_the_content(taus, suffix, block, tmp_path, monkeypatch):
-    monkeypatch.setattr(rootio, "BLOCK", block)
+    monkeypatch.setattr(rootwrite, "BLOCK", block)
     monkeypatch.setattr(arrowio, "BLOCK", block)
     path = tmp_path / f"taus{suffix}"
     with TupleWriter(path, FEW) as file:
@@ -224,7 +224,7 @@ def test_infinite_values_are_refused_and_leave_no_file(taus, suffix, value, tmp_
 
 
 def test_failure_in_the_middle_leaves_no_file(taus, suffix, tmp_path, monkeypatch):
-    monkeypatch.setattr(rootio, "BLOCK", 10)
+    monkeypatch.setattr(rootwrite, "BLOCK", 10)
     monkeypatch.setattr(arrowio, "BLOCK", 10)
     path = tmp_path / f"taus{suffix}"
 

@@ -13,7 +13,7 @@ import uproot
 from taumltools.errors import InputError
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
-from taumltools.tuples.rootio import counter_name
+from taumltools.tuples.rootread import counter_name
 from taumltools.tuples.schema import FLOAT_MISSING, tautuple_schema
 
 DATA = Path(__file__).parents[2] / "data/cms_tools"

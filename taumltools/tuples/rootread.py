@@ -1,4 +1,4 @@
-"""TauTuple as a ROOT TTree: the format at the boundary to CMS."""
+"""Reading TauTuples from ROOT TTrees: those of the CMS tools, of every generation, and our own."""
 
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 
 from taumltools.errors import InputError
-from taumltools.tuples.columns import to_file, to_memory
+from taumltools.tuples.columns import to_memory
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.reader import TupleReader, check_is_file, place
 from taumltools.tuples.schema import TREE, tautuple_schema
 
 BLOCK = 15_000
 """Entries per basket: smaller steps make writing up to five times slower."""
-
-COMPRESSION = "zstd"
-"""ZSTD level 1: a third smaller than LZ4 at three quarters of its speed."""
-
-BASKETS = 64
-"""Room for baskets in the tree's header (960,000 entries); more costs one rewrite of it."""
 
 
 def counter_name(prefix: str) -> str:
@@ -137,51 +131,3 @@ def _flat(array: Any) -> tuple[np.ndarray | None, np.ndarray]:
     packed = layout.to_ListOffsetArray64(start_at_zero=True)
     offsets = np.asarray(packed.offsets)
     return offsets, to_memory(np.asarray(packed.content.data)[: offsets[-1]])
-
-
-class RootWriter:
-    """Writes blocks of complete entries; one counter branch per collection."""
-
-    block = BLOCK
-
-    def __init__(self, path: Path, first: Tuples, compression: str) -> None:
-        import uproot
-
-        codecs = {"zstd": uproot.ZSTD(1), "lz4": uproot.LZ4(1), "zlib": uproot.ZLIB(1), "none": None}
-        self._file = uproot.recreate(path, compression=codecs[compression])
-        self._tree = self._file.mktree(
-            TREE,
-            _tree_types(first),
-            title="tau candidates",
-            counter_name=counter_name,
-            field_name=lambda prefix, field: f"{prefix}_{field}",
-            initial_basket_capacity=BASKETS,
-        )
-
-    def write(self, tuples: Tuples) -> None:
-        """Append entries as one basket per branch."""
-        columns = {name: to_file(column) for name, column in tuples.scalars.items()}
-        self._tree.extend(columns | {prefix: _records(c) for prefix, c in tuples.collections.items()})
-
-    def close(self) -> None:
-        """Write the end of the file."""
-        self._file.close()
-
-
-def _tree_types(tuples: Tuples) -> dict[str, Any]:
-    import awkward as ak
-
-    types: dict[str, Any] = {name: column.dtype for name, column in tuples.scalars.items()}
-    for prefix, collection in tuples.collections.items():
-        fields = [ak.types.NumpyType(column.dtype.name) for column in collection.columns.values()]
-        record = ak.types.RecordType(fields, list(collection.columns))
-        types[prefix] = ak.types.ArrayType(ak.types.ListType(record), 0)
-    return types
-
-
-def _records(collection: Collection) -> Any:
-    import awkward as ak
-
-    fields = [ak.contents.NumpyArray(to_file(column)) for column in collection.columns.values()]
-    record = ak.contents.RecordArray(fields, list(collection.columns), length=int(collection.offsets[-1]))
-    return ak.Array(ak.contents.ListOffsetArray(ak.index.Index64(collection.offsets), record))
