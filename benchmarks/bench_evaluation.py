@@ -21,7 +21,7 @@ from taumltools.evaluation.performance import evaluate
 from taumltools.evaluation.plots import plot_roc
 from taumltools.evaluation.predictions import Predictions
 from taumltools.evaluation.roc import make_roc
-from taumltools.evaluation.style import save_figure
+from taumltools.plotstyle import save_figure
 
 ROC_ENTRIES = 10_000_000
 ENTRIES = 200_000

@@ -9,7 +9,7 @@ from typing import Any
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.artefact import find_curve
 from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
-from taumltools.evaluation.style import save_figure
+from taumltools.plotstyle import save_figure
 
 
 def draw_all(

@@ -12,7 +12,7 @@ from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array
 from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins
 from taumltools.evaluation.roc_plot import plot_roc
-from taumltools.evaluation.style import (
+from taumltools.plotstyle import (
     TYPE_COLOURS,
     TYPE_NAMES,
     TYPE_SYMBOLS,

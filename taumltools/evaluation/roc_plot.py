@@ -10,7 +10,7 @@ import numpy as np
 from taumltools.config.evaluation import StyleConfig
 from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array, find_curve, find_points
-from taumltools.evaluation.style import (
+from taumltools.plotstyle import (
     SERIES_COLOURS,
     TYPE_SYMBOLS,
     cms_style,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taumltools.config.sampling import SamplingConfig, SpectraConfig
-from taumltools.evaluation.style import TYPE_COLOURS, TYPE_NAMES
+from taumltools.plotstyle import TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Table, Text, missing, percent, thousands
 from taumltools.report.figures import (
     add_hover,

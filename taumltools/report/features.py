@@ -11,8 +11,8 @@ import numpy as np
 
 from taumltools.config.report import ReportConfig
 from taumltools.errors import ConfigError
-from taumltools.evaluation.style import TYPE_COLOURS, TYPE_NAMES
 from taumltools.features.flat import FlatFile
+from taumltools.plotstyle import TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Text, missing, percent
 from taumltools.report.figures import FONT, add_hover, add_legend, new_figure, step_outline
 from taumltools.report.inputs import ReportInputs

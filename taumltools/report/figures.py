@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from taumltools.evaluation.style import log_ticks
+from taumltools.plotstyle import log_ticks
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 INK, MUTED, HAIRLINE = "#1b1f24", "#59636e", "#e4e7eb"

@@ -10,7 +10,7 @@ import numpy as np
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.artefact import array
 from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins
-from taumltools.evaluation.style import TYPE_COLOURS, TYPE_NAMES
+from taumltools.plotstyle import TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Table, Tabs, Text, in_sentence, missing, percent, thousands
 from taumltools.report.figures import add_hover, add_legend, float_source, new_figure, step_outline, without_zeros
 from taumltools.report.summary import all_vs, leading, region_words

@@ -9,7 +9,7 @@ import numpy as np
 
 from taumltools.config.evaluation import AxesConfig, EvaluationConfig
 from taumltools.evaluation.artefact import array, find_curve, find_points
-from taumltools.evaluation.style import SERIES_COLOURS, SERIES_DASHES, TYPE_NAMES
+from taumltools.plotstyle import SERIES_COLOURS, SERIES_DASHES, TYPE_NAMES
 from taumltools.report.content import Grid, Plot, Section, Table, Text, in_sentence, missing, thousands
 from taumltools.report.figures import add_hover, add_legend, add_title, float_source, more_ticks, new_figure, thin
 from taumltools.report.summary import all_vs, leading_curve, region_words

@@ -8,7 +8,7 @@ from typing import Any
 from taumltools.config.report import ReportConfig
 from taumltools.evaluation.artefact import array
 from taumltools.evaluation.roc import Roc
-from taumltools.evaluation.style import TYPE_NAMES
+from taumltools.plotstyle import TYPE_NAMES
 from taumltools.report.content import Card, Cards, Section, Text, in_sentence, missing, percent, significant
 
 Performance = dict[str, Any]

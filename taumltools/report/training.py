@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, TYPE_NAMES
+from taumltools.plotstyle import SERIES_COLOURS, TYPE_COLOURS, TYPE_NAMES
 from taumltools.report.content import Facts, Grid, Plot, Section, Text, missing, significant, thousands
 from taumltools.report.figures import add_hover, add_legend, new_figure
 from taumltools.report.inputs import ReportInputs, read_json

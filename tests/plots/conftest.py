@@ -32,7 +32,7 @@ def difference(a: Path, b: Path) -> float:
 @pytest.fixture
 def compare(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, Any], None]:
     """Compare a figure with its reference image, or renew the reference."""
-    from taumltools.evaluation.style import save_figure
+    from taumltools.plotstyle import save_figure
 
     def check(name: str, figure: Any) -> None:
         reference = REFERENCES / f"{name}.png"

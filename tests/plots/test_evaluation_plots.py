@@ -12,7 +12,7 @@ from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
 from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
-from taumltools.evaluation.style import new_figure, save_figure
+from taumltools.plotstyle import new_figure, save_figure
 
 Compare = Callable[[str, object], None]
 

@@ -16,7 +16,7 @@ from taumltools.evaluation.draw import draw_all, region_name
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
 from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
-from taumltools.evaluation.style import SERIES_COLOURS, TYPE_COLOURS, log_ticks, region_text, save_figure
+from taumltools.plotstyle import SERIES_COLOURS, TYPE_COLOURS, log_ticks, region_text, save_figure
 
 
 @pytest.fixture(scope="module")
