@@ -7,7 +7,8 @@ NaN stays NaN here; the lowest float exists only in ROOT files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import mmap
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,9 @@ class ArrowReader(TupleReader):
             head = file.read(6)
         if head != b"ARROW1":
             raise InputError(f"{path}: not an Arrow file (it begins with {head!r}, expected b'ARROW1')")
-        self._source = pa.memory_map(str(path))
+        with path.open("rb") as opened:
+            self._map = mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+        self._source = pa.BufferReader(pa.py_buffer(self._map))
         try:
             self._schema = pa.ipc.open_file(self._source).schema
             rows = self._open([0]) if len(self._schema) else None
@@ -53,8 +56,13 @@ class ArrowReader(TupleReader):
         self._last: tuple[tuple[tuple[str, ...], int], Tuples] | None = None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; columns that are views of it stay valid, and the last of them gives it up."""
         self._source.close()
+
+    def _give_pages_back(self) -> None:
+        """Else a process looks as large as all it has read; pages that are needed again come back by themselves."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def _open(self, columns: list[int]) -> Any:
         import pyarrow as pa
@@ -76,11 +84,15 @@ class ArrowReader(TupleReader):
                     break
                 batch = self._batch(file_reader, tuple(branches), index)
                 parts.append(batch.slice(max(start - low, 0), min(stop, high) - low))
+            self._give_pages_back()
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{self.path}: damaged, reading entries {start} to {stop} failed ({error})") from error
         if not parts:
             return self._decode(pa.RecordBatch.from_pylist([], self._schema), branches)
         return parts[0] if len(parts) == 1 else Tuples.concatenate(parts)
+
+    def _edges(self) -> np.ndarray:
+        return self._starts
 
     def _batch(self, file_reader: Any, branches: tuple[str, ...], index: int) -> Tuples:
         """One decoded batch; the last one is kept, because small steps come back to it."""
@@ -90,20 +102,77 @@ class ArrowReader(TupleReader):
         return self._last[1]
 
     def _decode(self, batch: Any, branches: Sequence[str]) -> Tuples:
-        scalars: dict[str, np.ndarray] = {}
-        fields: dict[str, list[str]] = {}
-        for name in branches:
-            prefix, field = self._places[name]
-            if prefix:
-                fields.setdefault(prefix, []).append(field)
-            else:
-                scalars[name] = batch.column(name).to_numpy(zero_copy_only=False)
-        collections = {}
-        for prefix, names in fields.items():
-            lists = batch.column(prefix)
-            values = {name: lists.values.field(name).to_numpy(zero_copy_only=False) for name in names}
-            collections[prefix] = Collection(lists.offsets.to_numpy().astype(np.int64), values)
-        return Tuples(scalars, collections)
+        return _decode(batch, [(name, self._places[name]) for name in branches])
+
+
+def _decode(batch: Any, places: Sequence[tuple[str, tuple[str, str]]]) -> Tuples:
+    """Columns of a record batch, which may be a slice of another one."""
+    scalars: dict[str, np.ndarray] = {}
+    fields: dict[str, list[str]] = {}
+    for name, (prefix, field) in places:
+        if prefix:
+            fields.setdefault(prefix, []).append(field)
+        else:
+            scalars[name] = batch.column(name).to_numpy(zero_copy_only=False)
+    collections = {}
+    for prefix, names in fields.items():
+        lists = batch.column(prefix)
+        offsets = lists.offsets.to_numpy().astype(np.int64)
+        objects = lists.values.slice(int(offsets[0]), int(offsets[-1] - offsets[0]))
+        values = {name: objects.field(name).to_numpy(zero_copy_only=False) for name in names}
+        collections[prefix] = Collection(offsets - offsets[0], values)
+    return Tuples(scalars, collections)
+
+
+def read_heads(heads: Sequence[tuple[Path, int]], branches: Sequence[str]) -> Tuples:
+    """Read the first entries of many small files as one table.
+
+    Decoding hundreds of columns once instead of once per file makes it ten times faster for
+    files of some 60 entries.
+
+    Args:
+        heads: files with the same branches, and how many entries of each.
+        branches: full branch names that all of them have.
+
+    Returns:
+        The entries, file after file.
+
+    Raises:
+        InputError: a file is missing, is no Arrow file, is damaged, has fewer entries, or
+            differs in its branches.
+    """
+    import pyarrow as pa
+
+    batches: list[Any] = []
+    for path, entries in heads:
+        check_is_file(path)
+        try:
+            mine = list(_first_batches(path, entries))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path}: truncated or damaged Arrow file ({error}); produce it again") from error
+        if (found := sum(batch.num_rows for batch in mine)) < entries:
+            raise InputError(f"{path}: entries 0 to {entries} were asked for, the file has {found}")
+        if mine and batches and mine[0].schema != batches[0].schema:
+            raise InputError(f"{path}: its branches are not those of {heads[0][0]}; read the two separately")
+        batches += mine
+    batch = pa.concat_batches(batches)
+    known = dict(_places(batch.schema))
+    return _decode(batch, [(name, known[name]) for name in branches])
+
+
+def _first_batches(path: Path, entries: int) -> Iterator[Any]:
+    import pyarrow as pa
+
+    # threads cost more than they give for some 60 entries
+    options = pa.ipc.IpcReadOptions(use_threads=False)
+    with pa.memory_map(str(path)) as source:
+        file = pa.ipc.open_file(source, options=options)
+        for index in range(file.num_record_batches):
+            if entries <= 0:
+                return
+            batch = file.get_batch(index)
+            yield batch.slice(0, entries)
+            entries -= batch.num_rows
 
 
 def _places(schema: Any) -> list[tuple[str, tuple[str, str]]]:
@@ -125,17 +194,17 @@ class ArrowWriter:
 
     block = BLOCK
 
-    def __init__(self, path: Path, first: Tuples, compression: str) -> None:
+    def __init__(self, path: Path, first: Tuples, compression: str, level: int | None = None) -> None:
         import pyarrow as pa
 
-        codec = None if compression == "none" else compression
+        codec = None if compression == "none" else pa.Codec(compression, compression_level=level)
         self._sink = pa.OSFile(str(path), "wb")
         options = pa.ipc.IpcWriteOptions(compression=codec)
-        self._writer = pa.ipc.new_file(self._sink, _encode(first.slice(0, 0)).schema, options=options)
+        self._writer = pa.ipc.new_file(self._sink, encode(first.slice(0, 0)).schema, options=options)
 
     def write(self, tuples: Tuples) -> None:
         """Append entries as one record batch."""
-        self._writer.write_batch(_encode(tuples))
+        self._writer.write_batch(encode(tuples))
 
     def close(self) -> None:
         """Write the end of the file."""
@@ -145,8 +214,16 @@ class ArrowWriter:
             self._sink.close()
 
 
-def _encode(tuples: Tuples) -> Any:
-    """One record batch; nothing is nullable, so that awkward shows plain types."""
+def encode(tuples: Tuples) -> Any:
+    """Entries as one record batch; nothing is nullable, so that awkward shows plain types.
+
+    Args:
+        tuples: complete entries.
+
+    Returns:
+        A :class:`pyarrow.RecordBatch`, mostly without copying; a slice of it is written as if it
+        had been made of these entries alone.
+    """
     import pyarrow as pa
 
     columns: dict[str, Any] = {name: pa.array(column) for name, column in tuples.scalars.items()}

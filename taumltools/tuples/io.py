@@ -11,13 +11,11 @@ from typing import Protocol, Self
 from taumltools.errors import InputError
 from taumltools.tuples import arrowio, rootread, rootwrite
 from taumltools.tuples.columns import complete
+from taumltools.tuples.compression import COMPRESSIONS, LEVELS, choose_compression
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.reader import TupleReader
 
-__all__ = ["COMPRESSIONS", "TupleReader", "TupleWriter", "open_tuples", "write_tuples"]
-
-COMPRESSIONS = {".root": ("zstd", "lz4", "zlib", "none"), ".arrow": ("lz4", "zstd", "none")}
-"""Formats by suffix, with their compressions; the first one is the default."""
+__all__ = ["COMPRESSIONS", "LEVELS", "TupleReader", "TupleWriter", "open_tuples", "write_tuples"]
 
 
 class _Backend(Protocol):
@@ -82,7 +80,14 @@ class TupleWriter:
         15
     """
 
-    def __init__(self, path: Path | str, branches: Sequence[str] | None = None, compression: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        branches: Sequence[str] | None = None,
+        compression: str | None = None,
+        level: int | None = None,
+        threads: int = 1,
+    ) -> None:
         """Prepare the file; nothing is written before the first block is full or the file closes.
 
         Args:
@@ -91,17 +96,20 @@ class TupleWriter:
                 entries lack as missing values.  Other branches may be named if the entries
                 have them.
             compression: see :data:`COMPRESSIONS`; None means the format's default.
+            level: see :data:`LEVELS`; None means the default of the compression.
+            threads: threads that compress a ``.root`` file, whose content does not depend on it.
 
         Raises:
-            InputError: unknown suffix or compression, or an empty list of branches.
+            InputError: unknown suffix, compression or level, or an empty list of branches.
         """
         self.path = Path(path)
         self.entries = 0
         self._suffix = _format(self.path)
-        choices = COMPRESSIONS[self._suffix]
-        self._compression = compression or choices[0]
-        if self._compression not in choices:
-            raise InputError(f"{path}: compression '{compression}' is unknown; use one of {', '.join(choices)}")
+        try:
+            self._compression, self._level = choose_compression(self._suffix, compression, level)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from error
+        self._threads = threads
         if branches is not None and not branches:
             raise InputError(f"{path}: the list of branches to write is empty; name at least one")
         self._branches = branches
@@ -151,13 +159,17 @@ class TupleWriter:
     def _flush(self, *, last: bool) -> None:
         entries = Tuples.concatenate(self._buffer) if self._buffer else complete(Tuples({}), self._branches)
         if self._backend is None:
-            backend = rootwrite.RootWriter if self._suffix == ".root" else arrowio.ArrowWriter
-            self._backend = backend(self.path, entries, self._compression)
+            self._backend = self._open(entries)
         size = len(entries)
         whole = size if last else size - size % self._block
         for start in range(0, whole, self._block):
             self._backend.write(entries.slice(start, min(start + self._block, whole)))
         self._buffer = [entries.slice(whole, size)] if whole < size else []
+
+    def _open(self, first: Tuples) -> _Backend:
+        if self._suffix == ".root":
+            return rootwrite.RootWriter(self.path, first, self._compression, self._level, self._threads)
+        return arrowio.ArrowWriter(self.path, first, self._compression, self._level)
 
     def _discard(self) -> None:
         """Drop the file; its own failure to close must not hide the reason."""
@@ -173,6 +185,8 @@ def write_tuples(
     tuples: Tuples | Iterable[Tuples],
     branches: Sequence[str] | None = None,
     compression: str | None = None,
+    level: int | None = None,
+    threads: int = 1,
 ) -> int:
     """Write tau candidates to one file.
 
@@ -181,6 +195,8 @@ def write_tuples(
         tuples: one table, or tables to write one after the other.
         branches: branches to write; None means all of the schema.
         compression: see :data:`COMPRESSIONS`.
+        level: see :data:`LEVELS`.
+        threads: threads that compress a ``.root`` file.
 
     Returns:
         Number of entries written.
@@ -190,7 +206,7 @@ def write_tuples(
         OSError: the file system refuses (full, read-only).
     """
     parts = [tuples] if isinstance(tuples, Tuples) else tuples
-    with TupleWriter(path, branches, compression) as file:
+    with TupleWriter(path, branches, compression, level, threads) as file:
         for part in parts:
             file.append(part)
     return file.entries

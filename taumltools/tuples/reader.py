@@ -9,9 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from taumltools.errors import InputError
 from taumltools.tuples.columns import nearest_names
 from taumltools.tuples.data import Tuples
+from taumltools.tuples.generations import generation, old_branches
 from taumltools.tuples.schema import tautuple_schema
 
 DEFAULT_STEP = 5_000
@@ -44,7 +47,8 @@ class TupleReader(abc.ABC):
         path: the file.
         entries: number of tau candidates in it.
         branches: branches of the file that the schema knows, in schema order.
-        other_branches: the rest; they are only read when asked for by name.
+        other_branches: the rest, also those that only the files of 2020 have; they are only
+            read when asked for by name.
         block: entries this project's files of the format store together; multiples of it are
             the cheapest chunks.
     """
@@ -55,6 +59,11 @@ class TupleReader(abc.ABC):
     other_branches: list[str]
     block: int
 
+    @property
+    def generation(self) -> str:
+        """Year of the CMS schema that the file follows, see :func:`taumltools.tuples.generations.generation`."""
+        return generation([*self.branches, *self.other_branches])
+
     @abc.abstractmethod
     def close(self) -> None:
         """Close the file."""
@@ -62,6 +71,21 @@ class TupleReader(abc.ABC):
     @abc.abstractmethod
     def _load(self, branches: Sequence[str], start: int, stop: int) -> Tuples:
         """Read existing branches, in memory form."""
+
+    def _take(self, branches: Sequence[str], rows: np.ndarray) -> Tuples:
+        """Read ascending rows of existing branches: here by stored blocks, skipping those without any."""
+        edges = self._edges()
+        cuts = np.searchsorted(rows, edges)
+        parts = []
+        for begin, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            if begin < end:
+                first, last = int(rows[begin]), int(rows[end - 1])
+                parts.append(self._load(branches, first, last + 1).take(rows[begin:end] - first))
+        return Tuples.concatenate(parts) if parts else self._load(branches, 0, 0)
+
+    def _edges(self) -> np.ndarray:
+        """Entries at which the stored blocks begin, and the number of entries."""
+        return np.append(np.arange(0, self.entries, self.block), self.entries)
 
     def __enter__(self) -> Self:
         return self
@@ -88,6 +112,34 @@ class TupleReader(abc.ABC):
         if not 0 <= start <= stop <= self.entries:
             raise InputError(f"{self.path}: entries {start} to {stop} were asked for, the file has {self.entries}")
         return self._load(self._wanted(branches), start, stop)
+
+    def take(self, branches: Sequence[str] | None, rows: np.ndarray) -> Tuples:
+        """Read single entries into memory, without decoding what lies between them where possible.
+
+        Args:
+            branches: as for :meth:`read`.
+            rows: int, shape (n,): entry numbers, strictly ascending.
+
+        Returns:
+            These entries, in this order.
+
+        Raises:
+            InputError: as for :meth:`read`, or ``rows`` is not ascending.
+        """
+        rows = np.asarray(rows)
+        if rows.ndim != 1 or (len(rows) and rows.dtype.kind not in "iu"):
+            raise InputError(
+                f"{self.path}: rows must be a list of entry numbers, not {rows.dtype} of shape {rows.shape}"
+            )
+        rows = rows.astype(np.int64)
+        if np.any(np.diff(rows) <= 0):
+            at = int(np.argmax(np.diff(rows) <= 0))
+            raise InputError(f"{self.path}: row {rows[at + 1]} follows row {rows[at]}; sort the rows, without repeats")
+        if len(rows) and not 0 <= rows[0] <= rows[-1] < self.entries:
+            raise InputError(
+                f"{self.path}: entries {rows[0]} to {rows[-1]} were asked for, the file has {self.entries}"
+            )
+        return self._take(self._wanted(branches), rows)
 
     def iterate(self, branches: Sequence[str] | None = None, step: int = DEFAULT_STEP) -> Iterator[Tuples]:
         """Read the whole file in chunks, so that only ``step`` entries are in memory at a time.
@@ -130,8 +182,8 @@ def place(name: str) -> tuple[str, str]:
     """Collection and field of a branch with several values per entry.
 
     Args:
-        name: full branch name; one that the schema does not know belongs to the collection
-            of the schema with the longest matching prefix, else to one of its own.
+        name: full branch name; one that no generation of the schema has belongs to the
+            collection of the schema with the longest matching prefix, else to one of its own.
 
     Returns:
         Prefix and field.
@@ -140,12 +192,13 @@ def place(name: str) -> tuple[str, str]:
         InputError: the name has no prefix.
 
     Examples:
-        >>> place("pfCand_pt"), place("pfCand_pdgId"), place("track_dxy_error")
-        (('pfCand', 'pt'), ('pfCand', 'pdgId'), ('track_dxy', 'error'))
+        >>> place("pfCand_pt"), place("track_dxy_error"), place("pfCand_mine")
+        (('pfCand', 'pt'), ('track', 'dxy_error'), ('pfCand', 'mine'))
     """
     schema = tautuple_schema()
-    if name in schema:
-        return schema[name].collection, schema[name].field
+    known = schema.branches.get(name) or old_branches().get(name)
+    if known is not None and known.collection:
+        return known.collection, known.field
     prefixes = [prefix for prefix in schema.collections if name.startswith(prefix + "_")]
     prefix = max(prefixes, key=len) if prefixes else name.rpartition("_")[0]
     if not prefix:

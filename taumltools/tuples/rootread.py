@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from taumltools.errors import InputError
+from taumltools.tuples.basketread import BasketReader
 from taumltools.tuples.columns import to_memory
 from taumltools.tuples.data import Collection, Tuples
+from taumltools.tuples.generations import CONVERTED, expected_type
 from taumltools.tuples.reader import TupleReader, check_is_file, place
 from taumltools.tuples.schema import TREE, tautuple_schema
 
@@ -61,6 +63,26 @@ def _readable(path: Path, doing: str) -> Iterator[None]:
         raise InputError(f"{path}: damaged, {doing} failed ({type(error).__name__}: {error}); copy it again") from error
 
 
+@contextlib.contextmanager
+def _same_classes() -> Iterator[None]:
+    """Undo what a file adds to uproot's table of classes, which all files of the process share.
+
+    Where uproot has no class for a version number it makes one from the description inside the file, so that one
+    damaged number would spoil every file that is opened later.
+    """
+    import uproot
+
+    classes = dict(uproot.classes)
+    tables = [kind.known_versions for kind in classes.values() if hasattr(kind, "known_versions")]
+    versions = [dict(table) for table in tables]
+    try:
+        yield
+    finally:
+        for table, before in [(uproot.classes, classes), *zip(tables, versions, strict=True)]:
+            table.clear()
+            table.update(before)
+
+
 class RootReader(TupleReader):
     """Reads TauTuples of the CMS tools (``std::vector`` branches) and of this project alike."""
 
@@ -73,13 +95,14 @@ class RootReader(TupleReader):
         check_is_file(path)
         _check_root_header(path)
         with _readable(path, "reading its list of objects"):
-            self._file = uproot.open(path)
+            self._file = uproot.open(path, array_cache=None)
         try:
-            with _readable(path, "reading the tree's header"):
+            with _same_classes(), _readable(path, "reading the tree's header"):
                 self._tree = _find_tree(self._file, path)
                 self.entries = int(self._tree.num_entries)
                 counters = {counter_name(prefix) for prefix in tautuple_schema().collections}
                 self._set_branches([name for name in self._tree.keys(recursive=False) if name not in counters])
+                self._baskets = BasketReader(path, self._tree)
         except BaseException:
             self.close()
             raise
@@ -89,45 +112,45 @@ class RootReader(TupleReader):
         self._file.close()
 
     def _load(self, branches: Sequence[str], start: int, stop: int) -> Tuples:
+        return self._take(branches, np.arange(start, stop))
+
+    def _take(self, branches: Sequence[str], rows: np.ndarray) -> Tuples:
+        if self._file.closed:
+            raise InputError(f"{self.path}: the file is closed; read inside the 'with' block")
         if not branches:
             return Tuples({})
-        with _readable(self.path, f"reading entries {start} to {stop}"):
-            arrays = self._tree.arrays(branches, entry_start=start, entry_stop=stop, library="ak", how=dict)
-            scalars: dict[str, np.ndarray] = {}
-            jagged: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
-            for name in branches:
-                offsets, values = _flat(arrays[name])
-                self._check_kind(name, values.dtype, offsets is not None)
-                if offsets is None:
-                    scalars[name] = values
-                    continue
-                prefix, field = place(name)
-                first, columns = jagged.setdefault(prefix, (offsets, {}))
-                if not np.array_equal(first, offsets):
-                    raise InputError(
-                        f"{self.path}: '{name}' and '{prefix}_{next(iter(columns))}' of one collection differ in the "
-                        f"number of objects, first in entry {start + int(np.argmax(first != offsets)) - 1}"
-                    )
-                columns[field] = values
+        where = f"entries {rows[0]} to {rows[-1]}" if len(rows) else "no entries"
+        with _readable(self.path, f"reading {where}"):
+            return self._assemble(branches, rows)
+
+    def _assemble(self, branches: Sequence[str], rows: np.ndarray) -> Tuples:
+        scalars: dict[str, np.ndarray] = {}
+        jagged: dict[str, tuple[np.ndarray, dict[str, np.ndarray]]] = {}
+        for name, offsets, values in self._baskets.columns(branches, rows):
+            values = self._checked(name, to_memory(values), offsets is not None)
+            if offsets is None:
+                scalars[name] = values
+                continue
+            prefix, field = place(name)
+            first, columns = jagged.setdefault(prefix, (offsets, {}))
+            if first is not offsets and not np.array_equal(first, offsets):
+                entry = rows[int(np.argmax(np.diff(first) != np.diff(offsets)))]
+                raise InputError(
+                    f"{self.path}: '{name}' and '{prefix}_{next(iter(columns))}' of one collection differ in the "
+                    f"number of objects, first in entry {entry}"
+                )
+            columns[field] = values
         return Tuples(scalars, {prefix: Collection(*parts) for prefix, parts in jagged.items()})
 
-    def _check_kind(self, name: str, dtype: np.dtype, jagged: bool) -> None:
-        branch = tautuple_schema().branches.get(name)
-        if branch is None or (branch.dtype == dtype and bool(branch.collection) == jagged):
-            return
+    def _checked(self, name: str, values: np.ndarray, jagged: bool) -> np.ndarray:
+        """Values of a branch in the type of its schema, which a few older files have differently."""
+        expected = expected_type(name)
+        if expected is None or (expected[0] == values.dtype and expected[1] == jagged):
+            return values
+        dtype, vectors = expected
+        if vectors == jagged and (name, values.dtype.name) in CONVERTED:
+            return values.astype(dtype)
         raise InputError(
-            f"{self.path}: branch '{name}' holds {'vectors of' if jagged else 'single'} {dtype}, expected "
-            f"{'vectors of' if branch.collection else 'single'} {branch.dtype}; the file follows another schema"
+            f"{self.path}: branch '{name}' holds {'vectors of' if jagged else 'single'} {values.dtype}, expected "
+            f"{'vectors of' if vectors else 'single'} {dtype}; the file follows another schema"
         )
-
-
-def _flat(array: Any) -> tuple[np.ndarray | None, np.ndarray]:
-    """Offsets (None for one value per entry) and values, in memory form, of an awkward array."""
-    import awkward as ak
-
-    layout = ak.to_layout(array)
-    if layout.is_numpy:
-        return None, to_memory(np.asarray(layout.data))
-    packed = layout.to_ListOffsetArray64(start_at_zero=True)
-    offsets = np.asarray(packed.offsets)
-    return offsets, to_memory(np.asarray(packed.content.data)[: offsets[-1]])

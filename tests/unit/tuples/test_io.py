@@ -77,6 +77,18 @@ def test_every_compression(taus, suffix, compression, tmp_path):
         assert_same(file.read(), taus, FEW)
 
 
+def test_a_higher_level_makes_smaller_files_of_the_same_content(taus, suffix, tmp_path):
+    many = Tuples.concatenate([taus] * 20)
+    sizes = []
+    for level in (1, 15):
+        path = tmp_path / f"{level}{suffix}"
+        write_tuples(path, many, FEW, "zstd", level)
+        with open_tuples(path) as file:
+            assert_same(file.read(), many, FEW)
+        sizes.append(path.stat().st_size)
+    assert sizes[1] < sizes[0]
+
+
 def columns(dtype, size):
     if dtype.kind == "f":
         numbers = st.floats(width=8 * dtype.itemsize, allow_infinity=False)
@@ -245,8 +257,10 @@ def test_unknown_suffix(name, tmp_path):
 
 
 def test_writer_arguments(suffix, tmp_path):
-    with pytest.raises(InputError, match="compression 'lzma' is unknown"):
-        TupleWriter(tmp_path / f"a{suffix}", compression="lzma")
+    with pytest.raises(InputError, match=rf"a{suffix}: compression 'bzip2' is unknown; use one of"):
+        TupleWriter(tmp_path / f"a{suffix}", compression="bzip2")
+    with pytest.raises(InputError, match=rf"a{suffix}: compression 'zstd' has levels 1 to 22, found 30"):
+        TupleWriter(tmp_path / f"a{suffix}", compression="zstd", level=30)
     with pytest.raises(InputError, match="list of branches to write is empty"):
         TupleWriter(tmp_path / f"a{suffix}", branches=[])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 import uproot
 
 from taumltools.errors import InputError
+from taumltools.tuples import rootwrite
+from taumltools.tuples.generations import old_branches
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
 from taumltools.tuples.rootread import counter_name
@@ -107,30 +110,20 @@ def own(tmp_path_factory):
     return path
 
 
-def test_own_file_is_a_ttree_with_one_counter_per_collection(own):
-    with uproot.open(own) as file:
-        assert file.classnames() == {"taus;1": "TTree"}
-        tree = file["taus"]
-        counters = [name for name in tree.keys() if name.startswith("n_")]  # noqa: SIM118 - uproot trees are no dicts
-        assert counters == ["n_sv", "n_pfCand", "n_photon"]
-        assert tree["pfCand_pt"].count_branch.name == tree["pfCand_charge"].count_branch.name == "n_pfCand"
-        assert tree["nsv"].array(library="np").tolist() == tree["n_sv"].array(library="np").tolist()
-        assert tree["photon_hasPixelSeed"].typename == "bool[]"
-
-
-def test_counters_are_no_branches_and_collide_with_none(own):
+def test_counters_of_older_own_files_are_no_branches(tmp_path):
+    """Files that this project wrote as arrays with a counter branch per collection."""
     assert not {counter_name(prefix) for prefix in SCHEMA.collections} & set(SCHEMA.branches)
-    with open_tuples(own) as file:
+    columns = {"nsv": np.array([1, 2], "i4"), "sv": ak.zip({"x": ak.values_astype([[1.5], [2.5, 3.5]], np.float32)})}
+    with uproot.recreate(tmp_path / "old.root") as file:
+        types = {"nsv": "int32", "sv": columns["sv"].type}
+        names = {"counter_name": counter_name, "field_name": lambda prefix, field: f"{prefix}_{field}"}
+        file.mktree("taus", types, **names).extend(columns)
+    with uproot.open(tmp_path / "old.root") as file:
+        assert file["taus"].keys() == ["nsv", "n_sv", "sv_x"]
+    with open_tuples(tmp_path / "old.root") as file:
         assert file.other_branches == []
-        assert "nsv" in file.branches
-
-
-def test_missing_floats_are_the_lowest_float_in_the_file(own):
-    with uproot.open(own) as file:
-        stored = file["taus"]["tau_pt"].array(library="np")
-    expected = mock_tuples(30)["tau_pt"]
-    assert np.isnan(expected).any()
-    assert np.array_equal(stored, as_stored(expected))
+        assert file.branches == ["nsv", "sv_x"]
+        assert file.read()["sv_x"].tolist() == [1.5, 2.5, 3.5]
 
 
 def make_root(path, **trees):
@@ -192,7 +185,7 @@ def test_vector_branch_without_prefix(tmp_path):
 
 def test_length_in_the_header_is_checked(own, tmp_path):
     content = own.read_bytes()
-    end = struct.unpack(">i", content[12:16])[0]
+    end = struct.unpack(">q", content[12:20])[0]
     assert end == len(content)
     short = tmp_path / "short.root"
     short.write_bytes(content[:-1])
@@ -201,3 +194,126 @@ def test_length_in_the_header_is_checked(own, tmp_path):
     short.write_bytes(content[:12])
     with pytest.raises(InputError, match="truncated, only 12 bytes long"):
         open_tuples(short)
+
+
+def test_collections_of_2020_are_those_of_the_cms_tools():
+    """Not those of the longest prefix: track_dxy_error belongs to track, lepton_gen_vis_pt to lepton_gen_vis."""
+    with open_tuples(V1_QCD) as file:
+        tuples = file.read(file.other_branches)
+    sizes = {prefix: len(collection.columns) for prefix, collection in tuples.collections.items()}
+    assert sizes == {"lepton_gen_vis": 5, "lepton_gen_vis_rad": 5, "pfCand": 4, "track": 55}
+    assert len(tuples.scalars) == 52
+    assert all(tuples[name].dtype == branch.dtype for name, branch in old_branches().items())
+    with uproot.open(V1_QCD) as file:
+        arrays = file["taus"].arrays(list(old_branches()), library="ak", how=dict)
+    for name, branch in old_branches().items():
+        expected = ak.to_numpy(ak.flatten(arrays[name]) if branch.collection else arrays[name])
+        assert np.array_equal(as_stored(tuples[name]), expected), name
+
+
+def test_types_of_2020_are_checked(tmp_path):
+    make_root(tmp_path / "odd.root", taus={"lepton_gen_match": np.zeros(3), "track_pt": np.zeros(3, "f4")})
+    with open_tuples(tmp_path / "odd.root") as file:
+        with pytest.raises(InputError, match="'lepton_gen_match' holds single float64, expected single int32"):
+            file.read(["lepton_gen_match"])
+        with pytest.raises(InputError, match="'track_pt' holds single float32, expected vectors of float32"):
+            file.read(["track_pt"])
+
+
+def test_dataset_hashes_of_september_2020_are_converted(tmp_path):
+    columns = {"dataset_id": np.array([5, -1, -(2**31)], "i4"), "dataset_group_id": np.array([2**31 - 1, 0, 1], "i4")}
+    make_root(tmp_path / "early.root", taus=columns | {"lumi": np.arange(3, dtype="i4")})
+    with open_tuples(tmp_path / "early.root") as file:
+        found = file.read(["dataset_id", "dataset_group_id"])
+        with pytest.raises(InputError, match="'lumi' holds single int32, expected single uint32"):
+            file.read(["lumi"])
+    assert found["dataset_id"].dtype == np.uint64
+    assert found["dataset_id"].tolist() == [5, 2**64 - 1, 2**64 - 2**31]
+    assert found["dataset_group_id"].tolist() == [2**31 - 1, 0, 1]
+
+
+def test_entries_of_a_cms_file_are_taken(cms):
+    rows = np.array([0, 3, 160, 161, 199])
+    with open_tuples(HEAD_DY) as file:
+        found = file.take(None, rows)
+    expected = cms.take(rows)
+    for name in SCHEMA.branches:
+        assert np.array_equal(found[name], expected[name], equal_nan=found[name].dtype.kind == "f"), name
+    for prefix, collection in found.collections.items():
+        assert np.array_equal(collection.offsets, expected.collections[prefix].offsets)
+
+
+def test_first_entry_that_differs_is_that_of_the_file(tmp_path):
+    pt = ak.values_astype(ak.Array([[1.0], [1.0], [2.0, 3.0], []]), np.float32)
+    eta = ak.values_astype(ak.Array([[1.0], [1.0], [2.0], []]), np.float32)
+    make_root(tmp_path / "odd.root", taus={"muon_pt": pt, "muon_eta": eta})
+    with open_tuples(tmp_path / "odd.root") as file:
+        assert file.take(["muon_pt", "muon_eta"], np.array([0, 3]))["muon_pt"].tolist() == [1]
+        with pytest.raises(InputError, match=r"'muon_eta' and 'muon_pt' .* first in entry 2"):
+            file.take(["muon_pt", "muon_eta"], np.array([1, 2]))
+
+
+def test_a_closed_file_says_so(own):
+    with open_tuples(own) as file:
+        pass
+    with pytest.raises(InputError, match=f"{own.name}: the file is closed; read inside the 'with' block"):
+        file.read(["tau_pt"])
+
+
+def test_a_damaged_file_does_not_spoil_the_next(tmp_path):
+    """A wrong version number of a branch makes uproot invent a class; it must not stay."""
+    write_tuples(tmp_path / "good.root", mock_tuples(5), ["tau_pt", "pfCand_pt"], "none")
+    content = (tmp_path / "good.root").read_bytes()
+    places = [m.start() for m in re.finditer(rb"TBranch\0....\0\r", content, re.DOTALL)]
+    assert places
+    (tmp_path / "bad.root").write_bytes(content[: places[0] + 13] + b"\x77" + content[places[0] + 14 :])
+    with pytest.raises(InputError, match=r"bad.root: damaged"), open_tuples(tmp_path / "bad.root") as file:
+        file.read()
+    with open_tuples(tmp_path / "good.root") as file:
+        assert len(file.read()) == 5
+
+
+def shapes(tuples):
+    columns = {name: (tuples[name].dtype, tuples[name].shape) for name in tuples.branches}
+    return columns, {prefix: c.offsets.tolist() for prefix, c in tuples.collections.items()}
+
+
+@pytest.fixture(scope="module", params=["lz4", "zstd", "zlib", "none"])
+def small_blocks(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("damage") / f"{request.param}.root"
+    tuples = mock_tuples(40, seed=7)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rootwrite, "BLOCK", 8)
+        write_tuples(
+            path, tuples, ["evt", "tau_pt", "pfCand_pt", "pfCand_charge", "photon_hasPixelSeed"], request.param
+        )
+    return path, shapes(tuples.take(np.arange(40)))
+
+
+def read_or_refusal(path):
+    try:
+        with open_tuples(path) as file:
+            return file.read(file.branches)
+    except InputError as error:
+        return error
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_flipped_bits_are_refused_or_leave_the_shape(small_blocks, seed, tmp_path):
+    """One bit anywhere, or some bytes of zeros: never another exception, never other shapes."""
+    path, expected = small_blocks
+    rng = np.random.default_rng(seed)
+    content = np.fromfile(path, np.uint8)
+    place = int(rng.integers(len(content)))
+    if seed % 4:
+        content[place] ^= 1 << rng.integers(8)
+    else:
+        content[place : place + 20] = 0
+    content.tofile(tmp_path / path.name)
+    found = read_or_refusal(tmp_path / path.name)
+    if isinstance(found, InputError):
+        assert path.name in str(found)
+        return
+    columns, offsets = shapes(found)
+    assert columns == {name: expected[0][name] for name in columns}
+    assert offsets == {prefix: expected[1][prefix] for prefix in offsets}
