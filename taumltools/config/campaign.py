@@ -6,10 +6,13 @@ go into which sample, and picks one option of every other group.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import field_validator, model_validator
 
 from taumltools.config.base import settings
 from taumltools.config.batch import BatchConfig
+from taumltools.config.binned import BinnedConfig
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.model import ModelConfig
@@ -17,6 +20,7 @@ from taumltools.config.production import DatasetConfig, ProductionConfig
 from taumltools.config.report import ReportConfig
 from taumltools.config.sampling import SamplingConfig
 from taumltools.config.training import TrainingConfig
+from taumltools.config.validation import ValidationConfig
 
 
 @settings
@@ -54,11 +58,14 @@ class CampaignConfig:
         samples: ``{"train": {dataset: SampleConfig}, "test": {...}}``.
         production: how tuples are made.
         sampling: how they are mixed.
+        binned: how they are mixed by the binned procedure.
+        validation: how a mixed sample is checked.
         features: what the network sees.
         model: which network.
         training: how it is fitted.
         evaluation: discriminators, working points, regions.
         report: what the report shows.
+        tuple_format: file format of produced tuples: ``arrow`` (fast) or ``root`` (for CMS tools).
         batch: what jobs ask for on a batch system; never part of an identity.
     """
 
@@ -73,7 +80,10 @@ class CampaignConfig:
     training: TrainingConfig
     evaluation: EvaluationConfig
     report: ReportConfig
+    tuple_format: Literal["arrow", "root"] = "arrow"
     batch: BatchConfig = BatchConfig()
+    binned: BinnedConfig = BinnedConfig()
+    validation: ValidationConfig = ValidationConfig()
 
     @model_validator(mode="after")
     def _samples_use_known_datasets(self) -> CampaignConfig:

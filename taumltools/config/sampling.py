@@ -52,11 +52,14 @@ class GroupConfig:
 
     Attributes:
         types: truth types taken from these datasets.
-        datasets: names of datasets; empty means all of the sample.
+        datasets: names of datasets, or regular expressions on whole names; empty means all of
+            the sample.
+        files: regular expression on whole file names, suffix included.
     """
 
     types: tuple[str, ...]
     datasets: tuple[str, ...] = ()
+    files: str = ".*"
 
     @field_validator("types")
     @classmethod
@@ -66,6 +69,33 @@ class GroupConfig:
         check_types(value)
         return value
 
+    @field_validator("datasets")
+    @classmethod
+    def _valid_datasets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_patterns(value)
+
+    @field_validator("files")
+    @classmethod
+    def _valid_files(cls, value: str) -> str:
+        return check_patterns((value,))[0]
+
+    def takes(self, dataset: str, file_name: str) -> bool:
+        """Whether a file belongs to this group.
+
+        Args:
+            dataset: name of its dataset.
+            file_name: its name without folders.
+
+        Returns:
+            True if both match.
+
+        Examples:
+            >>> GroupConfig(types=("tau",), datasets=("DYJets.*",)).takes("DYJetsToLL_M-50", "eventTuple_1.root")
+            True
+        """
+        named = not self.datasets or any(re.fullmatch(pattern, dataset) for pattern in self.datasets)
+        return named and re.fullmatch(self.files, file_name) is not None
+
 
 @settings
 class SamplingConfig:
@@ -73,6 +103,10 @@ class SamplingConfig:
 
     Attributes:
         n_jobs: number of parts (branches and files) the mixed sample is made in.
+        mode: ``MergeAll`` (every part holds all groups) or ``MergePerEntry`` (a sample of its
+            own, with its own plan, for each group).
+        method: ``spectral`` accepts at random, ``quota`` takes an exact number from every bin,
+            ``weight`` keeps all candidates and writes ``trainingWeight``.
         pt_edges: edges of the acceptance in pt (GeV); candidates outside are dropped.
         eta_edges: edges in |η|.
         tau_ratio: wanted composition by truth type, e.g. ``{"tau": 1, "jet": 1}``; -1 takes
@@ -81,25 +115,53 @@ class SamplingConfig:
         lastbin_disbalance: with ``lastbin_takeall``: how many times the last two pt bins the
             flat part may hold; 100 in practice means "no limit".
         enable_emptybin: tolerate (pt, |η|) bins without candidates instead of refusing them.
+        refill_spectrum: plan each part from the spectrum of its own entries.
+        parity: 0 writes even event numbers only, 1 odd ones only, 3 all; decided last.
+        max_entries: largest number of candidates of one part, chosen at random; 0: no limit.
+        duplicates: ``drop`` or ``keep`` candidates whose (run, lumi, evt, jet_index, tau_index)
+            occurred before in their dataset; they are counted in any case.
+        rng: ``independent`` gives each part random numbers of its own; ``legacy`` repeats the
+            CMS tool draw by draw, with its partition, its order and its early stop.
+        overflow_job: with ``rng: legacy``: the last part also takes the remainder.  Otherwise
+            nothing is ever left over.
+        seed: of the random numbers; by default it follows from the campaign's.
         groups: dataset groups by name; empty means one group ``all`` of everything.
+        unused_datasets: ``refuse`` or ``ignore`` datasets that no group takes.
         format: file format of the mixed sample, ``arrow`` (fast) or ``root`` (for CMS tools).
+        compression_algo: ``zstd``, ``lz4``, ``zlib``, ``lzma`` or ``none``; empty: the format's default.
+        compression_level: of that algorithm; by default the fastest.
         disabled_branches: regular expressions on whole branch names that are not copied.
-        memory_mb: largest memory one part may need; a larger one is refused with advice.
+        memory_mb: memory of one part; what does not fit is shuffled through the disk.
         spectra: fine binning of the counting.
+        count_jobs: number of branches in which files from outside of the campaign are counted
+            and duplicates are searched.
     """
 
     n_jobs: int = Field(default=2, ge=1)
+    mode: Literal["MergeAll", "MergePerEntry"] = "MergeAll"
+    method: Literal["spectral", "quota", "weight"] = "spectral"
     pt_edges: tuple[float, ...] = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0, 1000.0)
     eta_edges: tuple[float, ...] = (0.0, 0.6, 1.2, 1.8, 2.4)
     tau_ratio: dict[str, float] = Field(default_factory=lambda: {"e": 1.0, "mu": 1.0, "tau": 1.0, "jet": 1.0})
     lastbin_takeall: bool = False
     lastbin_disbalance: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     enable_emptybin: bool = False
+    refill_spectrum: bool = False
+    parity: Literal[0, 1, 3] = 3
+    max_entries: int = Field(default=0, ge=0)
+    duplicates: Literal["drop", "keep"] = "drop"
+    rng: Literal["independent", "legacy"] = "independent"
+    overflow_job: bool = False
+    seed: int | None = Field(default=None, ge=0, lt=2**64)
     groups: dict[str, GroupConfig] = Field(default_factory=dict)
+    unused_datasets: Literal["refuse", "ignore"] = "refuse"
     format: Literal["arrow", "root"] = "arrow"
+    compression_algo: str = ""
+    compression_level: int | None = None
     disabled_branches: tuple[str, ...] = ()
     memory_mb: float = Field(default=4000.0, gt=0)
     spectra: SpectraConfig = Field(default_factory=SpectraConfig)
+    count_jobs: int = Field(default=2, ge=1)
 
     @field_validator("tau_ratio")
     @classmethod
@@ -115,12 +177,7 @@ class SamplingConfig:
     @field_validator("disabled_branches")
     @classmethod
     def _valid_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in value:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
-        return value
+        return check_patterns(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> SamplingConfig:
@@ -135,7 +192,41 @@ class SamplingConfig:
             )
         if odd := sorted(set(self.tau_ratio) - listed):
             raise ValueError(f"tau_ratio lists the types {odd}, no group does; add them to a group, or take them out")
+        self._check_combinations()
         return self
+
+    def _check_combinations(self) -> None:
+        """What does not go together is refused instead of done otherwise; the CMS tool knows one method."""
+        if self.method == "quota" and self.refill_spectrum:
+            raise ValueError("method 'quota' takes its numbers from the whole sample, refill_spectrum from each part")
+        if self.overflow_job and self.rng != "legacy":
+            raise ValueError("overflow_job belongs to rng: legacy; otherwise no entry is ever left over")
+        if self.rng != "legacy":
+            return
+        if self.method != "spectral":
+            raise ValueError(f"rng: legacy repeats the CMS tool, which has no method '{self.method}'; use spectral")
+        if self.duplicates == "drop":
+            raise ValueError("rng: legacy repeats the CMS tool, which keeps duplicates; set duplicates: keep")
+
+
+def check_patterns(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no regular expression.
+
+    Args:
+        patterns: regular expressions.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: names the expression and what is wrong with it.
+    """
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"'{pattern}' is no regular expression: {error}") from error
+    return patterns
 
 
 def check_types(names: tuple[str, ...]) -> None:

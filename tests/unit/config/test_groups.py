@@ -19,7 +19,18 @@ from taumltools.training.models import MODELS
 from taumltools.tuples.schema import tautuple_schema
 from taumltools.tuples.truth import TAU_TYPES
 
-GROUPS = ("production", "sampling", "features", "model", "training", "evaluation", "report", "batch")
+GROUPS = (
+    "production",
+    "sampling",
+    "binned",
+    "validation",
+    "features",
+    "model",
+    "training",
+    "evaluation",
+    "report",
+    "batch",
+)
 OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((CONFIG_DIR / group).glob("*.yaml"))]
 SECTIONS = {f.name: f.type for f in dataclasses.fields(CampaignConfig)}
 SCHEMA = tautuple_schema()
@@ -35,7 +46,8 @@ def campaign(request) -> CampaignConfig:
 
 
 def test_every_section_of_a_campaign_is_a_group_with_options():
-    sections = {name for name, kind in SECTIONS.items() if kind not in {"str", "int"} and not kind.startswith("dict")}
+    plain = ("str", "int", "dict", "Literal")
+    sections = {name for name, kind in SECTIONS.items() if not kind.startswith(plain)}
     assert {group for group, _ in OPTIONS} == set(GROUPS) == sections
 
 
@@ -69,6 +81,8 @@ def test_the_demo_writes_out_every_setting_of_a_group(group):
         "model": "deepset",
         "report": "default",
         "batch": "default",
+        "binned": "standard",
+        "validation": "default",
     }.get(group, "demo")
     assert {f.name for f in dataclasses.fields(section)} - set(content(group, first)) == set()
 

@@ -66,7 +66,17 @@ def test_lists_become_tuples():
         ({"lastbin_takeall": True, "pt_edges": [20, 1000]}, "lastbin_takeall needs two pt bins"),
         ({"n_jobs": 0}, "greater than or equal to 1"),
         ({"memory_mb": 0}, "greater than 0"),
-        ({"seed": 1}, "Unexpected keyword argument"),
+        ({"seeds": 1}, "Unexpected keyword argument"),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"parity": 2}, "Input should be 0, 1 or 3"),
+        ({"mode": "Merge"}, "'MergeAll' or 'MergePerEntry'"),
+        ({"method": "random"}, "'spectral', 'quota' or 'weight'"),
+        ({"method": "quota", "refill_spectrum": True}, "'quota' takes its numbers from the whole sample"),
+        ({"overflow_job": True}, "overflow_job belongs to rng: legacy"),
+        ({"rng": "legacy"}, "keeps duplicates; set duplicates: keep"),
+        ({"rng": "legacy", "duplicates": "keep", "method": "weight"}, "has no method 'weight'; use spectral"),
+        ({"groups": {"a": {"types": ["e"], "files": "("}}}, r"'\(' is no regular expression"),
+        ({"groups": {"a": {"types": ["e"], "datasets": ["*"]}}}, r"'\*' is no regular expression"),
     ],
 )
 def test_wrong_settings(changes, message):
