@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from taumltools.config.sampling import TAKE_ALL, SamplingConfig
 from taumltools.errors import ConfigError, InputError
+from taumltools.sampling.counted import CountedFile
+from taumltools.sampling.groups import check_members, groups_of, matching
 from taumltools.sampling.spectra import Spectra
+from taumltools.tuples.truth import TauType
 
 log = logging.getLogger(__name__)
-
-ALL = "all"
-"""Name of the group that is made when the settings list none."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,36 @@ class GroupPlan:
         datasets: names of its datasets, sorted.
         counts: type name to candidates per bin, int64, shape (pt bins, eta bins).
         acceptance: type name to P per bin, float64, same shape; without type probability.
+        type_probability: type name to q(t), 0 < q <= 1.
+        entries: candidates of its types, those outside of the edges included.
     """
 
     datasets: tuple[str, ...]
     counts: dict[str, np.ndarray]
     acceptance: dict[str, np.ndarray]
+    type_probability: dict[str, float]
+    entries: int
 
     def yields(self, tau_type: str) -> np.ndarray:
         """Candidates that pass P in each bin on average, shape (pt bins, eta bins)."""
         return self.counts[tau_type] * self.acceptance[tau_type]
+
+    def expected(self, tau_type: str) -> np.ndarray:
+        """Candidates that pass q · P in each bin on average, shape (pt bins, eta bins)."""
+        return self.type_probability[tau_type] * self.yields(tau_type)
+
+    def quota(self, tau_type: str) -> np.ndarray:
+        """The expectation as whole numbers, int64, shape (pt bins, eta bins).
+
+        They are rounded down, and the largest remainders up, so that their sum is the rounded
+        sum of the expectation.
+        """
+        expected = self.expected(tau_type)
+        quota = np.floor(expected).astype(np.int64)
+        left = int(np.rint(expected.sum())) - int(quota.sum())
+        order = np.argsort(quota - expected, axis=None, kind="stable")[:left]
+        quota.ravel()[order] += 1
+        return np.minimum(quota, self.counts[tau_type])
 
 
 @dataclass(frozen=True)
@@ -52,13 +74,33 @@ class AcceptancePlan:
         pt_edges: GeV, ascending.
         eta_edges: |η|, ascending.
         groups: groups by name.
-        type_probability: type name to q(t), 0 < q <= 1.
     """
 
     pt_edges: tuple[float, ...]
     eta_edges: tuple[float, ...]
     groups: dict[str, GroupPlan]
-    type_probability: dict[str, float]
+
+    @property
+    def type_probability(self) -> dict[str, float]:
+        """Type name to q(t); of the first group that has the type (with MergeAll they all agree)."""
+        return {name: q for group in reversed(self.groups.values()) for name, q in group.type_probability.items()}
+
+    @property
+    def types(self) -> list[str]:
+        """All types of all groups, in the order of their codes."""
+        names = {name for group in self.groups.values() for name in group.acceptance}
+        return sorted(names, key=lambda name: TauType[name])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of pt and |η| bins."""
+        return len(self.pt_edges) - 1, len(self.eta_edges) - 1
+
+    @property
+    def mean_probability(self) -> float:
+        """Average of q · P over all candidates inside of the edges."""
+        total = sum(int(counts.sum()) for group in self.groups.values() for counts in group.counts.values())
+        return sum(self.expected_total.values()) / total
 
     def expected(self, tau_type: str) -> np.ndarray:
         """Average number of accepted candidates of a type per bin, all groups together.
@@ -69,13 +111,17 @@ class AcceptancePlan:
         Returns:
             float64, shape (pt bins, eta bins).
         """
-        parts = [group.yields(tau_type) for group in self.groups.values() if tau_type in group.acceptance]
-        return self.type_probability[tau_type] * np.sum(parts, axis=0)
+        parts = [group.expected(tau_type) for group in self.groups.values() if tau_type in group.acceptance]
+        return np.sum(parts, axis=0)
 
     @property
     def expected_total(self) -> dict[str, float]:
         """Average number of accepted candidates by type."""
-        return {name: float(self.expected(name).sum()) for name in self.type_probability}
+        return {name: float(self.expected(name).sum()) for name in self.types}
+
+    def only(self, group: str) -> AcceptancePlan:
+        """The plan of one of its groups."""
+        return replace(self, groups={group: self.groups[group]})
 
     def bins(self, pt: np.ndarray, abs_eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Bin numbers of candidates; the lower edge belongs to a bin, the upper one does not.
@@ -89,7 +135,7 @@ class AcceptancePlan:
         """
         rows = np.searchsorted(self.pt_edges, pt, side="right") - 1
         columns = np.searchsorted(self.eta_edges, abs_eta, side="right") - 1
-        inside = (rows >= 0) & (rows < len(self.pt_edges) - 1) & (columns >= 0) & (columns < len(self.eta_edges) - 1)
+        inside = (rows >= 0) & (rows < self.shape[0]) & (columns >= 0) & (columns < self.shape[1])
         return rows, columns, inside
 
     def probability(self, tau_type: str, pt: np.ndarray, abs_eta: np.ndarray, group: str | None = None) -> np.ndarray:
@@ -115,26 +161,41 @@ class AcceptancePlan:
         rows, columns, inside = self.bins(pt, abs_eta)
         out = np.zeros(len(rows))
         out[inside] = self.groups[group].acceptance[tau_type][rows[inside], columns[inside]]
-        return self.type_probability[tau_type] * out
+        return self.groups[group].type_probability[tau_type] * out
 
-    def save(self, path: Path) -> None:
-        """Write JSON, numbers in full precision."""
+    def as_json(self) -> dict[str, Any]:
+        """The plan in JSON types, numbers in full precision."""
         groups = {
             name: {
                 "datasets": group.datasets,
+                "entries": group.entries,
+                "type_probability": group.type_probability,
                 "counts": {t: x.tolist() for t, x in group.counts.items()},
                 "acceptance": {t: x.tolist() for t, x in group.acceptance.items()},
             }
             for name, group in self.groups.items()
         }
-        content = {
-            "pt_edges": self.pt_edges,
-            "eta_edges": self.eta_edges,
-            "type_probability": self.type_probability,
-            "expected_total": self.expected_total,
-            "groups": groups,
+        edges = {"pt_edges": self.pt_edges, "eta_edges": self.eta_edges}
+        return {**edges, "expected_total": self.expected_total, "groups": groups}
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> AcceptancePlan:
+        """What :meth:`as_json` made."""
+        groups = {
+            name: GroupPlan(
+                tuple(part["datasets"]),
+                {t: np.array(x, np.int64) for t, x in part["counts"].items()},
+                {t: np.array(x, np.float64) for t, x in part["acceptance"].items()},
+                dict(part["type_probability"]),
+                int(part["entries"]),
+            )
+            for name, part in content["groups"].items()
         }
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return AcceptancePlan(tuple(content["pt_edges"]), tuple(content["eta_edges"]), groups)
+
+    def save(self, path: Path) -> None:
+        """Write :meth:`as_json`."""
+        path.write_text(json.dumps(self.as_json(), indent=1) + "\n", encoding="utf-8")
 
     @staticmethod
     def load(path: Path) -> AcceptancePlan:
@@ -144,17 +205,7 @@ class AcceptancePlan:
             InputError: the file is missing or is no plan.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            groups = {
-                name: GroupPlan(
-                    tuple(part["datasets"]),
-                    {t: np.array(x, np.int64) for t, x in part["counts"].items()},
-                    {t: np.array(x, np.float64) for t, x in part["acceptance"].items()},
-                )
-                for name, part in content["groups"].items()
-            }
-            edges = tuple(content["pt_edges"]), tuple(content["eta_edges"])
-            return AcceptancePlan(*edges, groups, dict(content["type_probability"]))
+            return AcceptancePlan.from_json(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: no usable plan ({type(error).__name__}: {error}); make it again") from error
 
@@ -201,11 +252,11 @@ def acceptance_map(counts: np.ndarray, config: SamplingConfig, eta_underflow: fl
     return out
 
 
-def make_plan(spectra: Mapping[str, Spectra], config: SamplingConfig) -> AcceptancePlan:
+def make_plan(counted: Iterable[CountedFile], config: SamplingConfig) -> AcceptancePlan:
     """Plan the mixed sample.
 
     Args:
-        spectra: spectra by dataset, all files of the sample merged.
+        counted: all files of the sample with their spectra; read once, one at a time.
         config: the settings.
 
     Returns:
@@ -215,44 +266,38 @@ def make_plan(spectra: Mapping[str, Spectra], config: SamplingConfig) -> Accepta
         ConfigError: groups and datasets do not fit together; a type does not occur; a bin is
             empty and ``enable_emptybin`` is off.
     """
-    groups = {}
-    for name, (datasets, types) in _members(spectra, config).items():
-        merged = Spectra.merge([spectra[dataset] for dataset in datasets])
-        groups[name] = _plan_group(name, datasets, types, merged, config)
-    return AcceptancePlan(config.pt_edges, config.eta_edges, groups, _type_probabilities(groups, config))
-
-
-def _members(spectra: Mapping[str, Spectra], config: SamplingConfig) -> dict[str, tuple[tuple[str, ...], list[str]]]:
-    """Datasets and types of each group; every dataset is somewhere, no candidate is twice."""
-    if not config.groups:
-        return {ALL: (tuple(sorted(spectra)), list(config.tau_ratio))}
-    members = {}
-    owner: dict[tuple[str, str], str] = {}
-    for name, group in sorted(config.groups.items()):
-        datasets = tuple(sorted(group.datasets or spectra))
-        for dataset in datasets:
-            if dataset not in spectra:
-                raise ConfigError(f"group '{name}' names the dataset '{dataset}'; the sample has {sorted(spectra)}")
-            for tau_type in group.types:
-                if other := owner.get((dataset, tau_type)):
-                    raise ConfigError(
-                        f"the groups '{other}' and '{name}' both take '{tau_type}' from '{dataset}': its candidates "
-                        "would appear twice; leave the dataset or the type to one of them"
-                    )
-                owner[dataset, tau_type] = name
-        members[name] = (datasets, list(group.types))
-    if unused := sorted(set(spectra) - {dataset for dataset, _ in owner}):
-        raise ConfigError(f"the datasets {unused} are in no group; add them to one, or take them out of the sample")
-    return members
+    wanted = groups_of(config)
+    sums: dict[str, Spectra] = {name: Spectra.none(config.spectra) for name in wanted}
+    members: dict[str, set[str]] = {name: set() for name in wanted}
+    taken: dict[str, bool] = {}
+    for item in counted:
+        names = matching(item.file, wanted)
+        taken[item.file.dataset] = taken.get(item.file.dataset, False) or bool(names)
+        for name in names:
+            sums[name] = Spectra.merge([sums[name], item.spectra])
+            members[name].add(item.file.dataset)
+    check_members(members, taken, config)
+    groups = {
+        name: _plan_group(name, tuple(sorted(members[name])), group.types, sums[name], config)
+        for name, group in wanted.items()
+    }
+    together = [list(groups)] if config.mode == "MergeAll" else [[name] for name in groups]
+    for names in together:
+        found = _type_probabilities([groups[name] for name in names], config)
+        for name in names:
+            known = {t: q for t, q in found.items() if t in groups[name].acceptance}
+            groups[name] = replace(groups[name], type_probability=known)
+    return AcceptancePlan(config.pt_edges, config.eta_edges, groups)
 
 
 def _plan_group(
-    name: str, datasets: tuple[str, ...], types: list[str], spectra: Spectra, config: SamplingConfig
+    name: str, datasets: tuple[str, ...], types: Iterable[str], spectra: Spectra, config: SamplingConfig
 ) -> GroupPlan:
-    counts, acceptance = {}, {}
+    counts, acceptance, entries = {}, {}, 0
     for tau_type in types:
         with_flow = spectra.with_flow(tau_type, config.pt_edges, config.eta_edges)
         counts[tau_type] = with_flow[1:-1, 1:-1]
+        entries += int(with_flow.sum())
         where = f"group '{name}' ({', '.join(datasets)}): type '{tau_type}'"
         if not counts[tau_type].any():
             raise ConfigError(
@@ -264,7 +309,7 @@ def _plan_group(
             acceptance[tau_type] = acceptance_map(counts[tau_type], config, float(with_flow[-3:-1, 0].sum()))
         except ValueError as error:
             raise ConfigError(f"{where} {error}; choose other pt_edges, or take it out of the group's types") from error
-    return GroupPlan(datasets, counts, acceptance)
+    return GroupPlan(datasets, counts, acceptance, dict.fromkeys(acceptance, 1.0), entries)
 
 
 def _check_empty_bins(counts: np.ndarray, where: str, config: SamplingConfig) -> None:
@@ -282,11 +327,12 @@ def _check_empty_bins(counts: np.ndarray, where: str, config: SamplingConfig) ->
     log.warning("%s; they stay empty in the mixed sample (enable_emptybin)", text)
 
 
-def _type_probabilities(groups: Mapping[str, GroupPlan], config: SamplingConfig) -> dict[str, float]:
+def _type_probabilities(groups: list[GroupPlan], config: SamplingConfig) -> dict[str, float]:
     """q(t) = r(t) / A(t), divided by its largest value; 1 for types outside of the balance."""
     raw = {}
     for name, ratio in config.tau_ratio.items():
-        if ratio != TAKE_ALL:
-            raw[name] = ratio / sum(float(g.yields(name).sum()) for g in groups.values() if name in g.acceptance)
+        total = sum(float(group.yields(name).sum()) for group in groups if name in group.acceptance)
+        if ratio != TAKE_ALL and total:
+            raw[name] = ratio / total
     largest = max(raw.values(), default=1.0)
     return {name: raw[name] / largest if name in raw else 1.0 for name in config.tau_ratio}

@@ -1,45 +1,50 @@
-"""Making one part of the mixed sample: decide from truth, read what was accepted, permute."""
+"""Making one part of the mixed sample: decide from truth, then copy what was accepted, shuffled."""
 
 from __future__ import annotations
 
 import logging
-import math
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from taumltools.config.sampling import SamplingConfig
 from taumltools.errors import ConfigError, InputError
 from taumltools.progress import progress
 from taumltools.sampling.acceptance import AcceptancePlan
-from taumltools.sampling.choose import AcceptedYields, Chosen, choose, count_duplicates
+from taumltools.sampling.choose import AcceptedYields, Chosen, account, choose
 from taumltools.sampling.hashing import hash_name
-from taumltools.sampling.partition import InputFile, partition
-from taumltools.tuples.columns import complete, nearest_names
-from taumltools.tuples.data import Tuples
-from taumltools.tuples.io import open_tuples
+from taumltools.sampling.legacy_part import choose_legacy
+from taumltools.sampling.methods import Method, Quota, Spectral, Weighted, training_weight
+from taumltools.sampling.partition import FileRange
+from taumltools.sampling.sample import Sample, bins_before
+from taumltools.sampling.shuffle import Piece, write_in_order
+from taumltools.tuples.io import TupleWriter
 from taumltools.tuples.schema import tautuple_schema
+from taumltools.tuples.truth import TauType
 
 log = logging.getLogger(__name__)
 
 ADDED = ("tauType", "dataset_id", "dataset_group_id")
 """Branches that sampling fills."""
 
-COPIES = 2.2
-"""Memory at the end of a part in units of its size: what was read, its permuted copy, and a chunk."""
-
 
 @dataclass(frozen=True)
-class GatheredPart:
-    """One part of the mixed sample.
+class ChosenPart:
+    """Which candidates one part holds and in which order, before any of them is copied.
 
     Attributes:
-        tuples: accepted candidates in random order.
+        plan: the plan it was chosen by.
+        chosen: accepted candidates of each range.
+        places: place in the output of each, ranges laid end to end, int64.
         yields: what was read, accepted and dropped.
     """
 
-    tuples: Tuples
+    plan: AcceptancePlan
+    chosen: list[Chosen]
+    places: np.ndarray
     yields: AcceptedYields
 
 
@@ -50,7 +55,7 @@ def enabled_branches(disabled: Sequence[str]) -> list[str]:
         disabled: regular expressions, matched against whole branch names.
 
     Returns:
-        Branch names in schema order, to be handed to :func:`gather_part`.
+        Branch names in schema order, to be handed to :func:`write_part`.
 
     Raises:
         ConfigError: an expression matches no branch, or one that sampling fills.
@@ -68,115 +73,130 @@ def enabled_branches(disabled: Sequence[str]) -> list[str]:
     return [name for name in names if not any(re.fullmatch(pattern, name) for pattern in disabled)]
 
 
-def gather_part(
-    inputs: Sequence[InputFile],
-    plan: AcceptancePlan,
-    *,
-    job: int,
-    n_jobs: int,
-    rng: np.random.Generator,
-    branches: Sequence[str] | None = None,
-    memory_mb: float = 4000.0,
-) -> GatheredPart:
-    """Make part ``job`` of ``n_jobs`` of the mixed sample.
+def choose_part(
+    sample: Sample, plan: AcceptancePlan, *, job: int, rng: np.random.Generator, group: str | None = None
+) -> ChosenPart:
+    """Decide what part ``job`` holds, reading a dozen branches only.
 
     The entries of each dataset, files laid end to end, are split exactly over the parts, so
-    that every part holds its share of every dataset.  Of
-    its range a part first reads the few truth branches and accepts each candidate with
-    probability q · P; only then are chunks with accepted candidates read in full.  The
-    result depends on nothing but the arguments: not on chunk sizes, workers or other parts.
+    that every part holds its share of every dataset.  The result depends on nothing but the
+    arguments: not on chunk sizes, memory, workers or other parts.
 
     Args:
-        inputs: all files of the sample, in the same order for every part.
+        sample: what the sample is made from.
         plan: the plan.
         job: 0 <= job < n_jobs.
-        n_jobs: number of parts.
         rng: random numbers of this part alone.
-        branches: branches to copy, see :func:`enabled_branches`; None means all of the schema
-            that a file has.  Those that one of the files lacks become missing values.
-        memory_mb: largest memory for the part, estimated after its first chunk.
+        group: with ``MergePerEntry`` the group of the part.
 
     Returns:
-        The accepted candidates in random order with ``tauType``, ``dataset_id`` and
-        ``dataset_group_id``, and the account of all entries read.
+        The choice.
 
     Raises:
-        ConfigError: the inputs do not fit the plan; the part would need more than ``memory_mb``.
-        InputError: a file cannot be read, has another number of entries than stated, or a
-            candidate with a type has no finite pt or η.
+        ConfigError: the files do not fit the plan.
+        InputError: a file cannot be read, has another number of entries than stated, a
+            candidate with a type has no finite pt or η, or nothing is accepted.
     """
-    _check_inputs(inputs, plan)
-    chosen = [
-        choose(where, name, plan, rng)
-        for name, group in plan.groups.items()
-        for dataset in progress(group.datasets, label=f"{name}: deciding", unit="dataset")
-        for where in partition([file for file in inputs if file.dataset == dataset], job, n_jobs)
-    ]
-    yields = AcceptedYields.merge([part.yields for part in chosen], count_duplicates(chosen))
+    if group is not None:
+        plan = plan.only(group)
+    if sample.config.rng == "legacy":
+        chosen, places, yields = choose_legacy(sample, plan, job=job, group=group)
+        return _not_empty(ChosenPart(plan, chosen, places, yields), sample, job)
+    ranges = sample.ranges(job, group)
+    _check_plan(ranges, plan)
+    chosen = []
+    for name, found in ranges.items():
+        methods = _methods(sample, plan, name, found)
+        for where, method in zip(progress(found, label=f"{name}: deciding", unit="file"), methods, strict=True):
+            parity, repeated = sample.config.parity, sample.dropped(where)
+            chosen.append(choose(where, name, plan, method, rng, repeated=repeated, parity=parity))
+    total = sum(map(len, chosen))
+    places = rng.permutation(total)
+    limit = sample.config.max_entries or total
+    if total > limit:
+        chosen, places = _limited(chosen, places, limit)
+    duplicates = sample.duplicates({(r.file.path, r.start): r for found in ranges.values() for r in found}.values())
+    yields = account(chosen, plan, duplicates, surplus=max(total - limit, 0))
+    return _not_empty(ChosenPart(plan, chosen, places, yields), sample, job)
+
+
+def _not_empty(part: ChosenPart, sample: Sample, job: int) -> ChosenPart:
+    yields = part.yields
     if yields.duplicates:
-        log.warning("part %d: %d candidates occur more than once in their dataset", job, yields.duplicates)
+        log.warning("part %d: %d entries repeat earlier ones of their dataset", job, yields.duplicates)
     if not yields.total:
         raise InputError(
-            f"part {job} of {n_jobs} accepts none of its {yields.read} entries; use fewer parts (sampling.n_jobs) "
-            "or more events"
+            f"part {job} of {sample.config.n_jobs} accepts none of its {yields.read} entries; use fewer parts "
+            "(sampling.n_jobs) or more events"
         )
-    wanted = _wanted_branches(chosen, branches)
-    tuples = Tuples.concatenate(list(_read_all(chosen, wanted, yields.total, n_jobs, memory_mb)))
-    return GatheredPart(tuples.take(rng.permutation(yields.total)), yields)
+    return part
 
 
-def _check_inputs(inputs: Sequence[InputFile], plan: AcceptancePlan) -> None:
-    planned = {dataset for group in plan.groups.values() for dataset in group.datasets}
-    found = {file.dataset for file in inputs}
-    if planned != found:
-        raise ConfigError(
-            f"files and plan do not fit: the plan has the datasets {sorted(planned)}, the files {sorted(found)}; "
-            "make the plan again from the spectra of these files"
-        )
-
-
-def _wanted_branches(chosen: Sequence[Chosen], branches: Sequence[str] | None) -> list[str]:
-    """Branches to copy that at least one file has, without those that sampling fills."""
-    present = {name for part in chosen for name in part.available}
-    names = list(tautuple_schema().branches) if branches is None else list(branches)
-    known = {*tautuple_schema().branches, *present}
-    for name in names:
-        if name not in known:
-            raise InputError(f"branch '{name}' is neither in the schema nor in a file{nearest_names(name, known)}")
-    return [name for name in names if name in present and name not in ADDED]
-
-
-def _read_all(
-    chosen: Sequence[Chosen], wanted: list[str], total: int, n_jobs: int, memory_mb: float
-) -> Iterator[Tuples]:
-    """Accepted candidates chunk by chunk; stops before the part outgrows its memory."""
-    size = entries = 0
-    for part in progress(chosen, label="copying", unit="file"):
-        for tuples in _read(part, wanted):
-            size, entries = size + tuples.nbytes, entries + len(tuples)
-            needed = COPIES * total * size / entries / 1e6
-            if needed > memory_mb:
-                raise ConfigError(
-                    f"a part of {total} candidates needs about {needed:.0f} MB, sampling.memory_mb allows "
-                    f"{memory_mb:.0f}; set sampling.n_jobs to {math.ceil(n_jobs * needed / memory_mb)} or more"
-                )
-            yield tuples
-
-
-def _read(part: Chosen, wanted: list[str]) -> Iterator[Tuples]:
-    with open_tuples(part.where.file.path) as file:
-        branches = [name for name in wanted if name in part.available]
-        for first in range(0, file.entries, file.block):
-            low, high = np.searchsorted(part.rows, [first, first + file.block])
-            if low == high:
-                continue
-            rows = part.rows[low:high]
-            tuples = file.read(branches, int(rows[0]), int(rows[-1]) + 1).take(rows - rows[0])
-            ids = hash_name(part.where.file.dataset), hash_name(part.group)
-            yield complete(tuples, wanted).with_scalars(
-                {
-                    "tauType": part.types[low:high].astype(np.int32),
-                    "dataset_id": np.full(len(rows), ids[0], np.uint64),
-                    "dataset_group_id": np.full(len(rows), ids[1], np.uint64),
-                }
+def _check_plan(ranges: Mapping[str, Sequence[FileRange]], plan: AcceptancePlan) -> None:
+    for name, found in ranges.items():
+        planned = plan.groups[name].datasets if name in plan.groups else ()
+        if odd := {where.file.dataset for where in found} - set(planned):
+            raise ConfigError(
+                f"files and plan do not fit: group '{name}' has the datasets {sorted(planned)} in the plan, but not "
+                f"{sorted(odd)}; make the plan again from the spectra of these files"
             )
+
+
+def _methods(sample: Sample, plan: AcceptancePlan, group: str, ranges: Sequence[FileRange]) -> list[Method]:
+    if sample.config.method == "quota":
+        return [Quota(plan, group, before, sample.seed) for before in bins_before(sample, group, ranges)]
+    return [Weighted() if sample.config.method == "weight" else Spectral(plan, group) for _ in ranges]
+
+
+def _limited(chosen: list[Chosen], places: np.ndarray, limit: int) -> tuple[list[Chosen], np.ndarray]:
+    """Only what goes to one of the first places: a random choice, since the places are random."""
+    kept = places < limit
+    cuts = np.cumsum([0, *map(len, chosen)])
+    out = []
+    for part, low, high in zip(chosen, cuts[:-1], cuts[1:], strict=True):
+        mine = kept[low:high]
+        out.append(replace(part, rows=part.rows[mine], types=part.types[mine], bins=part.bins[mine]))
+    return out, places[kept]
+
+
+def write_part(path: Path, part: ChosenPart, config: SamplingConfig, scratch: Path) -> int:
+    """Copy the candidates of one part.
+
+    Args:
+        path: the file to write.
+        part: what it holds.
+        config: the settings: branches, compression, memory.
+        scratch: folder for temporary files, needed beyond the memory.
+
+    Returns:
+        Number of candidates.
+
+    Raises:
+        ConfigError: ``disabled_branches`` does not fit the schema.
+        InputError: a file cannot be read, or a value cannot be written.
+    """
+    branches = enabled_branches(config.disabled_branches)
+    cuts = np.cumsum([0, *map(len, part.chosen)])
+    pieces = [
+        Piece(chosen.where.file.path, chosen.rows, part.places[low:high], _columns(chosen, part.plan, config))
+        for chosen, low, high in zip(part.chosen, cuts[:-1], cuts[1:], strict=True)
+    ]
+    with TupleWriter(path, branches, config.compression_algo or None, config.compression_level) as writer:
+        write_in_order(writer, pieces, branches, memory_mb=config.memory_mb, scratch=scratch)
+    return writer.entries
+
+
+def _columns(chosen: Chosen, plan: AcceptancePlan, config: SamplingConfig) -> dict[str, np.ndarray]:
+    size = len(chosen)
+    columns: dict[str, np.ndarray] = {
+        "tauType": chosen.types.astype(np.int32),
+        "dataset_id": np.full(size, hash_name(chosen.where.file.dataset), np.uint64),
+        "dataset_group_id": np.full(size, hash_name(chosen.group), np.uint64),
+    }
+    if config.method == "weight":
+        weight = np.zeros(size, np.float32)
+        for name in plan.groups[chosen.group].acceptance:
+            mine = chosen.types == TauType[name]
+            weight[mine] = training_weight(plan, chosen.group, name)[chosen.bins[mine]]
+        columns["trainingWeight"] = weight
+    return columns

@@ -17,13 +17,13 @@ class InputFile:
         path: the file.
         entries: number of entries in it (from its spectra).
         dataset: name of the dataset it belongs to.
-        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``.
+        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``; None: as the branch ``sampleType`` says.
     """
 
     path: Path
     entries: int
     dataset: str
-    sample_type: str = "MC"
+    sample_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,3 +90,28 @@ def partition(files: Sequence[InputFile], job: int, n_jobs: int) -> list[FileRan
             ranges.append(FileRange(file, start, stop))
         offset += file.entries
     return ranges
+
+
+def dataset_ranges(files: Sequence[InputFile], job: int, n_jobs: int) -> list[FileRange]:
+    """The ranges of one part; each dataset is split over the parts by itself.
+
+    So every part holds its share of every dataset, and with that of every type.
+
+    Args:
+        files: files of one group, in a fixed order.
+        job: 0 <= job < n_jobs.
+        n_jobs: number of parts.
+
+    Returns:
+        Non-empty ranges, by dataset in the order of their first file.
+
+    Raises:
+        ConfigError: ``job`` is not one of the parts.
+        InputError: see :func:`partition`.
+    """
+    datasets = dict.fromkeys(file.dataset for file in files)
+    return [
+        where
+        for dataset in datasets
+        for where in partition([file for file in files if file.dataset == dataset], job, n_jobs)
+    ]

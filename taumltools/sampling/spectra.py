@@ -7,7 +7,7 @@ counted once and only its few truth branches are read.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ from taumltools.config.sampling import SpectraConfig, check_edges
 from taumltools.errors import ConfigError, InputError
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import open_tuples
-from taumltools.tuples.truth import NO_TYPE, TRUTH_BRANCHES, TauType, truth_type
+from taumltools.tuples.truth import NO_TYPE, TRUTH_BRANCHES, TauType, truth_branches, truth_type
 
 STEP = 200_000
 """Entries read at a time: ten columns of them are 8 MB."""
 
-SPECTRA_BRANCHES = (*TRUTH_BRANCHES, "tau_pt")
-"""Branches the counting reads."""
+SPECTRA_BRANCHES = ("sampleType", *TRUTH_BRANCHES, "tau_pt")
+"""Branches the counting reads of files from 2021 on; see :func:`spectra_branches`."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,24 @@ class Spectra:
             int64, shape (len(pt_edges) - 1, len(eta_edges) - 1).
         """
         return self.with_flow(tau_type, pt_edges, eta_edges)[1:-1, 1:-1]
+
+    def without(self, other: Spectra) -> Spectra:
+        """What is left if entries are taken out.
+
+        Args:
+            other: spectra of some of these entries, with the same fine bins.
+
+        Returns:
+            The difference.
+        """
+        counts = {name: n - other.counts[name] if name in other.counts else n for name, n in self.counts.items()}
+        counts = {name: n for name, n in counts.items() if n.any()}
+        return Spectra(self.binning, self.entries - other.entries, self.not_valid - other.not_valid, counts)
+
+    @staticmethod
+    def none(binning: SpectraConfig) -> Spectra:
+        """Spectra of nothing."""
+        return Spectra(binning, 0, 0, {})
 
     @staticmethod
     def merge(parts: Sequence[Spectra]) -> Spectra:
@@ -212,13 +230,26 @@ def check_finite(tuples: Tuples, types: np.ndarray, path: Path, first: int) -> N
             )
 
 
-def count_spectra(path: Path, config: SpectraConfig, sample_type: str = "MC") -> Spectra:
+def spectra_branches(available: Container[str], sample_type: str | None = None) -> list[str]:
+    """Branches the counting reads of a file, whatever its generation.
+
+    Args:
+        available: all branches of the file.
+        sample_type: as for :func:`count_spectra`.
+
+    Returns:
+        Branch names.
+    """
+    return list(dict.fromkeys([*truth_branches(available, sample_type), "tau_eta", "tau_pt"]))
+
+
+def count_spectra(path: Path, config: SpectraConfig, sample_type: str | None = None) -> Spectra:
     """Count the candidates of one file.
 
     Args:
-        path: a tuple file; ten of its branches are read, in chunks.
+        path: a tuple file of any generation; some ten of its branches are read, in chunks.
         config: the fine bins.
-        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``.
+        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``; None: as the branch ``sampleType`` says.
 
     Returns:
         The spectra.
@@ -229,7 +260,7 @@ def count_spectra(path: Path, config: SpectraConfig, sample_type: str = "MC") ->
     parts = [Spectra(config, 0, 0, {})]
     with open_tuples(path) as file:
         first = 0
-        for tuples in file.iterate(SPECTRA_BRANCHES, STEP):
+        for tuples in file.iterate(spectra_branches({*file.branches, *file.other_branches}, sample_type), STEP):
             types = truth_type(tuples, sample_type)
             check_finite(tuples, types, path, first)
             parts.append(Spectra.fill(config, types, tuples["tau_pt"], np.abs(tuples["tau_eta"])))

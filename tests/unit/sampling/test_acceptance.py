@@ -13,10 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 from taumltools.config.sampling import SamplingConfig
 from taumltools.errors import ConfigError, InputError
-from taumltools.sampling.acceptance import AcceptancePlan, acceptance_map, make_plan
-from taumltools.sampling.spectra import SPECTRA_BRANCHES, Spectra, count_spectra
+from taumltools.sampling.acceptance import AcceptancePlan, acceptance_map
+from taumltools.sampling.spectra import Spectra, count_spectra
 from taumltools.tuples.io import open_tuples
-from taumltools.tuples.truth import TauType, truth_type
+from taumltools.tuples.truth import TauType, truth_branches, truth_type
+from tests.unit.sampling.builders import plan_datasets
 
 DATA = Path(__file__).parents[2] / "data/cms_tools/head"
 HEAD_DY = DATA / "input/DY/eventTuple_1.root"
@@ -41,7 +42,7 @@ def one_type(**changes):
 
 def test_worked_check_all_bins_flat():
     config = one_type()
-    plan = make_plan({"DY": spectra_of(config, tau=COUNTS)}, config)
+    plan = plan_datasets({"DY": spectra_of(config, tau=COUNTS)}, config)
     assert np.allclose(plan.groups["all"].acceptance["tau"], [[0.005, 0.01], [0.05, 0.1], [0.5, 1.0]], rtol=1e-15)
     assert plan.expected_total == {"tau": pytest.approx(30)}
     assert np.allclose(plan.expected("tau"), 5)
@@ -53,7 +54,7 @@ def test_worked_check_all_bins_flat():
 )
 def test_worked_check_last_bin_taken_whole(disbalance, rows, total):
     config = one_type(lastbin_takeall=True, lastbin_disbalance=disbalance)
-    plan = make_plan({"DY": spectra_of(config, tau=COUNTS)}, config)
+    plan = plan_datasets({"DY": spectra_of(config, tau=COUNTS)}, config)
     assert np.allclose(plan.groups["all"].acceptance["tau"], rows, rtol=1e-12)
     assert plan.expected_total["tau"] == pytest.approx(total)
 
@@ -64,7 +65,7 @@ def cms_plan(take_all):
     config = SamplingConfig(
         **edges, lastbin_takeall=take_all, lastbin_disbalance=0.5, enable_emptybin=True, groups=groups
     )
-    return make_plan({"DY": count_spectra(HEAD_DY, config.spectra)}, config)
+    return plan_datasets({"DY": count_spectra(HEAD_DY, config.spectra)}, config)
 
 
 @pytest.mark.parametrize("take_all", [False, True])
@@ -118,7 +119,7 @@ def test_cms_accepts_the_same_candidates(take_all):
     """With the random numbers of the CMS tool (one group: none for its choice), the accepted candidates agree."""
     plan, stream = cms_plan(take_all), legacy_uniforms()
     with open_tuples(HEAD_DY) as file:
-        tuples = file.read([*SPECTRA_BRANCHES, "evt"])
+        tuples = file.read([*truth_branches(file.branches), "tau_pt", "evt"])
     types, accepted = truth_type(tuples), []
     rows, columns, inside = plan.bins(tuples["tau_pt"], np.abs(tuples["tau_eta"]))
     # The CMS tool types a generated jet without reconstructed tau as jet, spends a number on it, and drops it by pt.
@@ -161,7 +162,7 @@ def test_accepted_spectrum_is_flat(counts, take_all, disbalance):
 def test_composition_follows_the_ratio():
     config = SamplingConfig(**WORKED, tau_ratio={"tau": 2, "jet": 1, "e": -1})
     spectra = spectra_of(config, tau=COUNTS, jet=COUNTS * 3, e=COUNTS)
-    plan = make_plan({"DY": spectra}, config)
+    plan = plan_datasets({"DY": spectra}, config)
     assert plan.type_probability == pytest.approx({"tau": 1, "jet": 1 / 6, "e": 1})
     assert plan.expected_total["tau"] == pytest.approx(2 * plan.expected_total["jet"])
 
@@ -177,7 +178,7 @@ def grouped():
 
 def test_groups_have_their_own_acceptance():
     spectra, config = grouped()
-    plan = make_plan(spectra, config)
+    plan = plan_datasets(spectra, config)
     assert plan.groups["signal"].acceptance["tau"][-1, -1] == 1
     assert plan.groups["rest"].acceptance["tau"][0, -1] == 1
     assert set(plan.groups["signal"].acceptance) == {"tau"}
@@ -187,7 +188,7 @@ def test_groups_have_their_own_acceptance():
 
 def test_probability_of_candidates():
     spectra, config = grouped()
-    plan = make_plan(spectra, config)
+    plan = plan_datasets(spectra, config)
     pt, eta = np.array([20, 49.99, 50, 999, 1000, 19.99, 30, 30]), np.array([0, 1.2, 1.19, 2.39, 1, 1, 2.4, 1])
     expected = [0.005, 0.01, 0.05, 1.0, 0, 0, 0, 0.005]
     assert np.allclose(plan.probability("tau", pt, eta, "signal"), expected)
@@ -199,7 +200,7 @@ def test_probability_of_candidates():
 
 
 def test_save_and_load(tmp_path):
-    plan = make_plan(*grouped())
+    plan = plan_datasets(*grouped())
     plan.save(tmp_path / "plan.json")
     loaded = AcceptancePlan.load(tmp_path / "plan.json")
     assert (loaded.pt_edges, loaded.eta_edges) == (plan.pt_edges, plan.eta_edges)
@@ -224,14 +225,14 @@ def test_type_that_does_not_occur():
     with pytest.raises(
         ConfigError, match=r"group 'all' \(DY\): type 'mu' does not occur .*the group has \{'tau': 1665\}"
     ):
-        make_plan({"DY": spectra_of(config, tau=COUNTS)}, config)
+        plan_datasets({"DY": spectra_of(config, tau=COUNTS)}, config)
 
 
 def test_empty_bin_is_an_error_that_names_it():
     config, counts = one_type(), COUNTS.copy()
     counts[1, 0] = 0
     with pytest.raises(ConfigError) as caught:
-        make_plan({"DY": spectra_of(config, tau=counts)}, config)
+        plan_datasets({"DY": spectra_of(config, tau=counts)}, config)
     text = str(caught.value)
     assert "type 'tau' has 1 empty bins, e.g. pt 50 to 100 GeV, |η| 0 to 1.2" in text
     assert "sampling.enable_emptybin=true" in text
@@ -241,7 +242,7 @@ def test_empty_bin_may_be_allowed(caplog):
     config, counts = one_type(enable_emptybin=True), COUNTS.copy()
     counts[1, 0] = 0
     with caplog.at_level(logging.WARNING):
-        plan = make_plan({"DY": spectra_of(config, tau=counts)}, config)
+        plan = plan_datasets({"DY": spectra_of(config, tau=counts)}, config)
     assert "pt 50 to 100 GeV" in caplog.text
     assert np.allclose(plan.expected("tau"), [[5, 5], [0, 5], [5, 5]])
 
@@ -249,7 +250,7 @@ def test_empty_bin_may_be_allowed(caplog):
 def test_empty_last_bin_does_not_matter_if_it_is_taken_whole():
     config, counts = one_type(lastbin_takeall=True), COUNTS.copy()
     counts[2] = 0
-    plan = make_plan({"DY": spectra_of(config, tau=counts)}, config)
+    plan = plan_datasets({"DY": spectra_of(config, tau=counts)}, config)
     assert plan.expected("tau")[-1].tolist() == [0, 0]
 
 
@@ -258,16 +259,16 @@ def test_nothing_to_scale():
     counts = np.zeros_like(COUNTS)
     counts[2] = 4
     with pytest.raises(ConfigError, match="no candidate in the bins that are made flat; choose other pt_edges"):
-        make_plan({"DY": spectra_of(config, tau=counts)}, config)
+        plan_datasets({"DY": spectra_of(config, tau=counts)}, config)
 
 
 def test_underflow_in_eta_counts_for_the_scale_as_in_the_cms_tool():
     config = one_type(eta_edges=(0.6, 1.2, 2.4), lastbin_takeall=True)
     inside = spectra_of(config, tau=COUNTS)
     below = Spectra.fill(config.spectra, np.full(85, 2), np.full(85, 70.0), np.full(85, 0.3))
-    plan = make_plan({"DY": Spectra.merge([inside, below])}, config)
+    plan = plan_datasets({"DY": Spectra.merge([inside, below])}, config)
     assert plan.groups["all"].acceptance["tau"][1, 1] == 1.0
-    assert make_plan({"DY": inside}, config).groups["all"].acceptance["tau"][1, 1] == pytest.approx(0.825)
+    assert plan_datasets({"DY": inside}, config).groups["all"].acceptance["tau"][1, 1] == pytest.approx(0.825)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +276,7 @@ def test_underflow_in_eta_counts_for_the_scale_as_in_the_cms_tool():
     [
         (
             {"a": {"types": ["tau"], "datasets": ["X"]}},
-            r"group 'a' names the dataset 'X'; the sample has \['H', 'QCD'\]",
+            r"group 'a' takes no file: its datasets are 'X' \(files '.\*'\), the sample has \['H', 'QCD'\]",
         ),
         ({"a": {"types": ["tau"], "datasets": ["H"]}}, r"the datasets \['QCD'\] are in no group"),
         ({"a": {"types": ["tau"]}, "b": {"types": ["tau"], "datasets": ["H"]}}, "both take 'tau' from 'H'"),
@@ -285,11 +286,11 @@ def test_groups_and_datasets_must_fit(groups, message):
     config = one_type(groups=groups)
     spectra = spectra_of(config, tau=COUNTS)
     with pytest.raises(ConfigError, match=message):
-        make_plan({"H": spectra, "QCD": spectra}, config)
+        plan_datasets({"H": spectra, "QCD": spectra}, config)
 
 
 def test_one_dataset_may_serve_two_groups_with_different_types():
     groups = {"a": {"types": ["tau"]}, "b": {"types": ["jet"], "datasets": ["H"]}}
     config = SamplingConfig(**WORKED, tau_ratio={"tau": 1, "jet": 1}, groups=groups)
-    plan = make_plan({"H": spectra_of(config, tau=COUNTS, jet=COUNTS)}, config)
+    plan = plan_datasets({"H": spectra_of(config, tau=COUNTS, jet=COUNTS)}, config)
     assert [group.datasets for group in plan.groups.values()] == [("H",), ("H",)]

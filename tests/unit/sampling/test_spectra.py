@@ -45,6 +45,30 @@ def test_cms_spectra_are_reproduced_exactly():
     assert spectra.entries == 200
 
 
+@pytest.mark.parametrize("sample", ["DY", "QCD"])
+def test_cms_spectra_of_2020_are_reproduced_exactly(sample):
+    """CreateSpectralHists of November 2020 counts every reconstructed tau, whose type follows lepton_gen_match."""
+    folder = DATA.parent / "v1"
+    binning = SpectraConfig(pt_bins=4990, pt_range=(10, 5000), eta_bins=25, eta_range=(0, 2.5))
+    spectra = count_spectra(folder / f"input/{sample}/eventTuple_1.root", binning)
+    with uproot.open(folder / f"expected/spectra_{sample}.root") as file:
+        names = {key.removeprefix("eta_pt_hist_") for key in file.keys(cycle=False) if key != "not_valid"}
+        assert set(spectra.counts) == names
+        for name in names:
+            assert np.array_equal(spectra.counts[name].T, file[f"eta_pt_hist_{name}"].values(flow=True)), name
+        assert spectra.not_valid == file["not_valid"].values().sum() > 0
+
+
+def test_stored_sample_type_is_used_unless_another_is_named(tmp_path):
+    tuples = mock_tuples(200, seed=6)
+    tuples = tuples.take(np.flatnonzero(tuples["genLepton_index"] < 0))
+    codes = np.arange(len(tuples), dtype="i4") % 3
+    write_tuples(tmp_path / "mixed.arrow", tuples.with_scalars({"sampleType": codes}), SPECTRA_BRANCHES)
+    stored = count_spectra(tmp_path / "mixed.arrow", COARSE)
+    assert set(stored.counts) == {"jet", "emb_jet", "data"}
+    assert set(count_spectra(tmp_path / "mixed.arrow", COARSE, "MC").counts) == {"jet"}
+
+
 def test_every_entry_is_counted(mock_file):
     spectra = count_spectra(mock_file, SpectraConfig())
     types = truth_type(mock_tuples(3000, seed=4))

@@ -1,0 +1,205 @@
+"""Listing tuple files from outside of this pipeline: a directory, or a file list of the CMS tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from taumltools.errors import ConfigError, InputError
+
+PATTERN = r".*\.root$|.*\.arrow$"
+"""Paths of tuple files: a regular expression on the whole path."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_LINE = re.compile(r"(?P<path>\S.*?\.(?:root|arrow))(?:[ \t]+(?P<entries>[0-9]+))?")
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A tuple file to read.
+
+    Attributes:
+        path: absolute path, or ``root://...``.
+        dataset: name of the dataset: the folder that holds the file.
+        entries: number of entries as stated by the list; None if it states none.
+        bytes: size; None for remote files.
+    """
+
+    path: str
+    dataset: str
+    entries: int | None = None
+    bytes: int | None = None
+
+    def counted(self, entries: int) -> ListedFile:
+        """The same file with the number of entries found in it.
+
+        Args:
+            entries: what was counted.
+
+        Returns:
+            The file with that number.
+
+        Raises:
+            InputError: the list states another one.
+
+        Examples:
+            >>> ListedFile("/data/DY/a.root", "DY").counted(200).entries
+            200
+        """
+        if self.entries not in (None, entries):
+            raise InputError(
+                f"{self.path}: the list states {self.entries} entries, the file has {entries}; the file has changed or "
+                "was not written to its end: copy it again, or correct the list"
+            )
+        return dataclasses.replace(self, entries=entries)
+
+
+def list_inputs(source: str, prefix: str = "", pattern: str = PATTERN) -> tuple[ListedFile, ...]:
+    """The files of a directory or of a file list.
+
+    Args:
+        source: a directory, searched with all folders in it, links included; or a text file with
+            a line ``path entries`` per file, where the number may be left out and lines that
+            start with ``#`` are comments.
+        prefix: for lists: a path becomes ``prefix/dataset/file`` with its last two components, as
+            in the CMS tools; the prefix may be ``root://...``.  Without it a relative path
+            counts from the working directory.
+        pattern: regular expression; files whose whole path it does not match are left out.
+
+    Returns:
+        The files: those of a directory sorted by path, those of a list in its order.
+
+    Raises:
+        ConfigError: ``pattern`` is wrong, or a prefix is given with a directory.
+        InputError: the source or a file does not exist, no file matches, a line is not
+            understood, or a file is listed twice; the message names file and line.
+    """
+    try:
+        wanted = re.compile(pattern)
+    except re.error as error:
+        raise ConfigError(f"the pattern '{pattern}' is no regular expression: {error}") from error
+    if os.path.isdir(source):
+        if prefix:
+            raise ConfigError(f"the prefix '{prefix}' has no meaning for the directory {source}; it belongs to a list")
+        files = tuple(file for file in _directory(os.path.abspath(source)) if wanted.fullmatch(file.path))
+    elif os.path.isfile(source):
+        files = tuple(file for file in _list(Path(source), prefix) if wanted.fullmatch(file.path))
+    else:
+        raise InputError(f"{source}: no such directory or file list")
+    if not files:
+        raise InputError(f"{source}: no file matches '{pattern}'; check the directory, or choose another pattern")
+    return files
+
+
+def _directory(top: str) -> list[ListedFile]:
+    """All files below a folder; a folder that is linked from several places counts once."""
+    files, seen = [], set()
+    for folder, inner, names in os.walk(top, followlinks=True, onerror=_refuse_folder):
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        inner.sort()
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path):  # else a link to nowhere, or a socket
+                files.append(ListedFile(path, os.path.basename(folder), bytes=os.path.getsize(path)))
+    return sorted(files, key=lambda file: file.path)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise InputError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
+
+
+def _list(source: Path, prefix: str) -> Iterator[ListedFile]:
+    _check_scheme(prefix, "the prefix")
+    first_seen: dict[str, int] = {}
+    try:
+        lines = source.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{source}: no readable file list ({type(error).__name__}: {error})") from error
+    for number, line in enumerate(map(str.strip, lines), 1):
+        if not line or line.startswith("#"):
+            continue
+        where = f"{source}:{number}"
+        found = _LINE.fullmatch(line)
+        if not found:
+            raise InputError(f"{where}: found '{line}', expected '<path of a .root or .arrow file> <entries>'")
+        path, dataset = _resolve(found["path"], prefix, where)
+        if path in first_seen:
+            raise InputError(f"{where}: {path} is listed already in line {first_seen[path]}; list each file once")
+        first_seen[path] = number
+        entries = None if found["entries"] is None else int(found["entries"])
+        yield ListedFile(path, dataset, entries, _size(path, where))
+
+
+def _resolve(path: str, prefix: str, where: str) -> tuple[str, str]:
+    """Full path and dataset of a line."""
+    _check_scheme(path, where)
+    if not prefix and "://" not in path:
+        path = os.path.abspath(path)
+    parts = PurePosixPath(path).parts
+    if len(parts) < 2 or parts[-2] in ("/", ".", ".."):
+        raise InputError(f"{where}: found '{path}', expected .../<dataset>/<file>")
+    if not prefix:
+        return path, parts[-2]
+    path = f"{prefix.rstrip('/')}/{parts[-2]}/{parts[-1]}"
+    return path if "://" in path else os.path.abspath(path), parts[-2]
+
+
+def _check_scheme(path: str, where: str) -> None:
+    scheme = _SCHEME.match(path)
+    if scheme and scheme[1] != "root":
+        raise InputError(f"{where}: found '{path}', but '{scheme[1]}://' cannot be read; use a local path or root://")
+
+
+def _size(path: str, where: str) -> int | None:
+    if "://" in path:
+        return None
+    try:
+        return os.path.getsize(path)
+    except OSError as error:
+        raise InputError(
+            f"{where}: {path} cannot be found ({error.strerror}); correct the list, or set the prefix, which stands "
+            "for all in front of <dataset>/<file>"
+        ) from error
+
+
+def write_listing(path: Path, files: Sequence[ListedFile]) -> None:
+    """Write a listing as JSON, a line per file, so that later steps read what was listed once."""
+    rows = ",\n".join(json.dumps(dataclasses.asdict(file), ensure_ascii=False) for file in files)
+    path.write_text(f'{{"files": [\n{rows}\n]}}\n', encoding="utf-8")
+
+
+def read_listing(path: Path) -> tuple[ListedFile, ...]:
+    """Read what :func:`write_listing` wrote.
+
+    Raises:
+        InputError: the file is missing or is no listing.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return tuple(ListedFile(**row) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path}: no usable listing ({type(error).__name__}: {error}); make it again") from error
+
+
+def write_entries_list(path: Path, files: Sequence[ListedFile]) -> None:
+    """Write a file list of the CMS tools: ``<path> <entries>`` per line.
+
+    Args:
+        path: the text file.
+        files: files whose entries are known.
+
+    Raises:
+        InputError: the entries of a file are not known.
+    """
+    if unknown := [file.path for file in files if file.entries is None]:
+        raise InputError(f"{path}: the entries of {unknown[0]} are not known; count the file first")
+    path.write_text("".join(f"{file.path} {file.entries}\n" for file in files), encoding="utf-8")
