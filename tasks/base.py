@@ -151,7 +151,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
     # ------------------------------------------------------------------ settings and identity
 
     @property
-    def cfg(self) -> Any:
+    def campaign_config(self) -> Any:
         """All settings of the campaign with the overrides applied (a frozen dataclass)."""
         from taumltools.config import load_campaign
 
@@ -173,7 +173,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
         if not any(key == known or key.startswith(known + ".") for known in self.reads()):
             raise KeyError(f"{type(self).__name__} reads '{key}' without declaring it; reads() has {self.reads()}")
-        return select(self.cfg, key)
+        return select(self.campaign_config, key)
 
     def settings(self) -> dict[str, Any]:
         """All settings this task reads, by key: the first half of its identity."""
@@ -283,7 +283,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
                     campaign=self.campaign,
                     identity=self.identity,
                     config=plain(self.settings()),
-                    seed=self.seed().entropy if "seed" in self.reads() else None,
+                    seed=self.random_seed().entropy if "seed" in self.reads() else None,
                     inputs=[{"path": str(p), "bytes": size_of(p)} for p in self.input_paths()],
                     details=details,
                     usage=usage,
@@ -300,7 +300,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
     # ------------------------------------------------------------------ randomness
 
-    def seed(self, *more: str | int) -> Any:
+    def random_seed(self, *more: str | int) -> Any:
         """The random stream of this branch: the same for any number of workers.
 
         Args:

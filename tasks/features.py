@@ -20,12 +20,12 @@ class PartTask(PipelineTask):
     """The task whose parts it reads."""
 
     def reads(self) -> tuple[str, ...]:
-        """The feature definitions, and how many parts there are."""
-        return ("features", "sampling.n_jobs")
+        """The feature definitions; how many parts there are follows from the sample."""
+        return ("features",)
 
     def n_branches(self) -> int:
         """One branch per part."""
-        return self.setting("sampling.n_jobs")
+        return self.upstream()["parts"].n_branches()
 
     def upstream(self) -> dict[str, Any]:
         """The parts."""

@@ -8,6 +8,9 @@ from typing import Any
 import law
 import luigi
 
+EXPLICIT = luigi.BoolParameter.EXPLICIT_PARSING
+"""How options that are true or false are written: ``--option true``."""
+
 UNITS_MB = {"": 1.0, "M": 1.0, "MB": 1.0, "G": 1000.0, "GB": 1000.0, "GIB": 1024.0, "MIB": 1.0, "T": 1e6, "TB": 1e6}
 """Amounts of memory and disk, in MB."""
 

@@ -28,7 +28,7 @@ class ProducePileup(PipelineTask):
         """Generate the pool."""
         from taumltools.production.pileup import generate_pileup
 
-        pool = generate_pileup(self.setting("production"), self.seed())
+        pool = generate_pileup(self.setting("production"), self.random_seed())
         pool.save(path)
         return {}
 
@@ -65,7 +65,7 @@ class DatasetTask(PipelineTask):
         """
         from taumltools.errors import ConfigError
 
-        samples = self.cfg.samples
+        samples = self.campaign_config.samples
         if self.sample not in samples:
             raise ConfigError(
                 f"campaign '{self.campaign}' has no sample '{self.sample}'; --sample is one of {[*samples]}"
@@ -85,7 +85,10 @@ class DatasetTask(PipelineTask):
 class ProduceTuples(DatasetTask):
     """TauTuple files: one entry per tau candidate, a branch per chunk of events."""
 
-    product = "tuples_{branch}.root"
+    @property
+    def product(self) -> str:  # type: ignore[override]
+        """Named after the store that the settings choose."""
+        return "tuples_{branch}." + self.setting("tuple_format")
 
     def reads(self) -> tuple[str, ...]:
         """Production settings, and of the dataset everything but the title, which only plots show."""
@@ -93,8 +96,10 @@ class ProduceTuples(DatasetTask):
 
         self.check_dataset()
         dataset = f"datasets.{self.dataset}"
-        content = [f"{dataset}.{name}" for name in plain_members(select(self.cfg, dataset)) if name != "title"]
-        return ("seed", "production", f"samples.{self.sample}.{self.dataset}", *content)
+        content = [
+            f"{dataset}.{name}" for name in plain_members(select(self.campaign_config, dataset)) if name != "title"
+        ]
+        return ("seed", "production", "tuple_format", f"samples.{self.sample}.{self.dataset}", *content)
 
     def upstream(self) -> dict[str, Any]:
         """The pile-up pool."""
@@ -109,10 +114,10 @@ class ProduceTuples(DatasetTask):
         first = sum(self.part.chunk_events(chunk) for chunk in range(self.branch))
         events = self.part.chunk_events(self.branch)
         batches = simulate(
-            self.cfg.datasets[self.dataset],
+            self.campaign_config.datasets[self.dataset],
             self.setting("production"),
             events=events,
-            seed=self.seed(),
+            seed=self.random_seed(),
             pileup=PileupPool.load(self.upstream()["pileup"].path),
             run=RUN,
             lumi=self.branch + 1,
@@ -145,5 +150,5 @@ def datasets_of(task: PipelineTask, sample: str, task_class: type[DatasetTask]) 
     Yields:
         The workflows.
     """
-    for dataset in task.cfg.samples[sample]:
+    for dataset in task.campaign_config.samples[sample]:
         yield task.need(task_class, sample=sample, dataset=dataset)

@@ -206,7 +206,7 @@ class BatchWorkflow(BaseWorkflow):
             asked = ResourcesConfig(**given)
         except ValidationError as error:
             raise ConfigError(f"wrong resources on the command line:\n{explain(error)}") from error
-        batch = self.cfg.batch
+        batch = self.campaign_config.batch
         resources = resolve(batch.default, batch.stages.get(type(self).__name__), asked)
         check_requirements(resources.requirements)
         return resources
@@ -218,7 +218,7 @@ class BatchWorkflow(BaseWorkflow):
 
         from taumltools.batch.decide import Policy
 
-        retry = self.cfg.batch.retry
+        retry = self.campaign_config.batch.retry
         if self.retries != NO_INT:
             retry = replace(retry, retries=self.retries)
         site = self.site_config
@@ -280,7 +280,7 @@ class BatchWorkflow(BaseWorkflow):
         from taumltools.batch.bootstrap import BOOTSTRAP_ERRORS
         from taumltools.batch.work import Settings
 
-        site, batch = self.site_config, self.cfg.batch
+        site, batch = self.site_config, self.campaign_config.batch
         parallel = batch.parallel_jobs if self.parallel_jobs == NO_INT else self.parallel_jobs
         return Settings(
             workflow=workflow_id(self.state_folder),

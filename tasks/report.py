@@ -13,7 +13,8 @@ from tasks.base import PipelineTask
 from tasks.evaluation import EvaluatePerformance
 from tasks.features import FeatureScaling, ProduceFlatTuples
 from tasks.production import datasets_of
-from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral
+from tasks.sampling import PlanSampling, ShuffleMergeSpectral
+from tasks.sampling_inputs import CreateSpectralHists
 from tasks.training import Training
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Report(PipelineTask):
         """All settings: the page shows them."""
         from taumltools.config.identity import plain_members
 
-        return tuple(plain_members(self.cfg))
+        return tuple(plain_members(self.campaign_config))
 
     def upstream(self) -> dict[str, Any]:
         """The ends of the chain; every other stage is upstream of them."""
@@ -44,7 +45,7 @@ class Report(PipelineTask):
         inputs = ReportInputs(
             campaign=self.campaign,
             version=self.version,
-            config=self.cfg,
+            config=self.campaign_config,
             train_spectra={task.dataset: task.paths() for task in datasets_of(self, "train", CreateSpectralHists)},
             test_spectra={task.dataset: task.paths() for task in self.upstream()["test_spectra"]},
             plan=self.need(PlanSampling).path,

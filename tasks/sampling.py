@@ -1,136 +1,39 @@
-"""Shuffle and merge: spectra of the inputs, the acceptance plan, mixed training tuples."""
+"""Shuffle and merge: the acceptance plan, mixed training tuples, and what was achieved."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-import law
-import luigi
+from tasks.sampling_inputs import FindDuplicates, ListTuples
+from tasks.sampling_options import SamplingTask
 
-from tasks.base import PipelineTask
-from tasks.production import DatasetTask, ProduceTuples, datasets_of
-
-
-class CreateSpectralHists(DatasetTask):
-    """Entries, entries by truth type and fine (pt, |eta|) histograms of each tuple file."""
-
-    product = "spectra_{branch}.json"
-    follows = "tuples"
-
-    def reads(self) -> tuple[str, ...]:
-        """The binning, and how many files there are."""
-        return ("sampling.spectra", f"samples.{self.sample}.{self.dataset}")
-
-    def upstream(self) -> dict[str, Any]:
-        """The tuples of the same sample and dataset."""
-        return {"tuples": self.need(ProduceTuples, sample=self.sample, dataset=self.dataset)}
-
-    def produce(self, path: Path) -> dict[str, Any]:
-        """Count."""
-        from taumltools.sampling.spectra import count_spectra
-
-        spectra = count_spectra(self.input_paths()[0], self.setting("sampling.spectra"))
-        spectra.save(path)
-        return {"entries": spectra.entries, "entries_by_type": dict(spectra.entries_by_type)}
-
-    def validate(self, path: Path) -> None:
-        """The file reads back."""
-        from taumltools.sampling.spectra import Spectra
-
-        Spectra.load(path)
-
-
-def merged_spectra(tasks: list[Any]) -> dict[str, Any]:
-    """Spectra by dataset, from workflows of :class:`CreateSpectralHists`."""
-    from taumltools.sampling.spectra import Spectra
-
-    return {task.dataset: Spectra.merge([Spectra.load(path) for path in task.paths()]) for task in tasks}
-
-
-class SamplingTask(PipelineTask):
-    """Options that people vary when they mix a sample; by default the campaign decides."""
-
-    exclude_index = True
-
-    tau_ratio = law.CSVParameter(
-        default=(),
-        description="entries of each type relative to each other, e.g. jet:1,e:1,mu:1,tau:1; -1 takes all; "
-        "default: sampling.tau_ratio",
-    )
-    n_jobs = luigi.IntParameter(default=0, description="number of output parts; default: sampling.n_jobs")
-
-    def reads(self) -> tuple[str, ...]:
-        """The sampling section and which datasets are mixed."""
-        return ("seed", "sampling", "samples.train")
-
-    @property
-    def sampling(self) -> Any:
-        """The sampling settings with the options of the command line applied."""
-        changes: dict[str, Any] = {"tau_ratio": parse_ratio(self.tau_ratio)} if self.tau_ratio else {}
-        changes |= {"n_jobs": self.n_jobs} if self.n_jobs else {}
-        try:
-            return dataclasses.replace(self.setting("sampling"), **changes)
-        except ValueError as error:
-            from taumltools.errors import ConfigError
-
-            raise ConfigError(f"the options {sorted(changes)} do not fit the sampling settings: {error}") from error
-
-    def settings(self) -> dict[str, Any]:
-        """What is read, with the options applied, so that they move the output; memory does not."""
-        from taumltools.config.identity import plain
-
-        sampling = plain(self.sampling)
-        del sampling["memory_mb"]
-        return super().settings() | {"sampling": sampling}
-
-
-def parse_ratio(items: tuple[str, ...]) -> dict[str, float]:
-    """``("jet:1", "tau:2")`` as a mapping.
-
-    Args:
-        items: ``type:number`` each.
-
-    Returns:
-        Ratio by type name.
-
-    Raises:
-        ConfigError: an item that is not of that form.
-    """
-    from taumltools.errors import ConfigError
-
-    ratio = {}
-    for item in items:
-        name, _, number = item.partition(":")
-        try:
-            ratio[name.strip()] = float(number)
-        except ValueError:
-            raise ConfigError(f"--tau-ratio: '{item}' is not of the form type:number, e.g. jet:1,tau:1") from None
-    return ratio
+OF_THE_PLAN = (
+    "groups", "mode", "pt_edges", "eta_edges", "tau_ratio", "lastbin_takeall", "lastbin_disbalance",
+    "enable_emptybin", "unused_datasets", "duplicates", "spectra",
+)  # fmt: skip
+"""Settings of sampling that the plan depends on."""
 
 
 class PlanSampling(SamplingTask):
     """The acceptance by type, pt and |eta| that makes the training sample flat."""
 
     product = "plan.json"
-
-    def settings(self) -> dict[str, Any]:
-        """The number of parts does not enter the plan."""
-        settings = super().settings()
-        del settings["sampling"]["n_jobs"]
-        return settings
+    uses = OF_THE_PLAN
 
     def upstream(self) -> dict[str, Any]:
-        """Spectra of all training datasets."""
-        return {"spectra": list(datasets_of(self, "train", CreateSpectralHists))}
+        """Spectra of all files, and their duplicates."""
+        return self.counted_upstream() | {"duplicates": self.need(FindDuplicates, **self.inputs)}
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Make the plan from the spectra alone."""
         from taumltools.sampling.acceptance import make_plan
+        from taumltools.sampling.repeated import without_repeated
 
-        make_plan(merged_spectra(self.upstream()["spectra"]), self.sampling).save(path)
-        return {}
+        config = self.sampling
+        plan = make_plan(without_repeated(self.counted(), self.upstream()["duplicates"].repeated(), config), config)
+        plan.save(path)
+        return {"expected": plan.expected_total}
 
     def validate(self, path: Path) -> None:
         """The plan reads back."""
@@ -145,51 +48,77 @@ class ShuffleMergeSpectral(SamplingTask):
     @property
     def product(self) -> str:  # type: ignore[override]
         """Named after the store that the settings choose."""
-        return "part_{branch}." + self.setting("sampling.format")
+        return "part_{branch}." + self.sampling.format
+
+    def group_names(self) -> list[str]:
+        """Groups that get a sample of their own; empty with ``MergeAll``."""
+        from taumltools.sampling.groups import groups_of
+
+        return list(groups_of(self.sampling)) if self.sampling.mode == "MergePerEntry" else []
 
     def n_branches(self) -> int:
-        """One branch per part."""
-        return self.sampling.n_jobs
+        """One branch per part, and with ``MergePerEntry`` so many for each group."""
+        return self.sampling.n_jobs * max(len(self.group_names()), 1)
+
+    def path_of(self, branch: int) -> Path:
+        """With ``MergePerEntry`` the name of the group stands for "part"."""
+        names = self.group_names()
+        if not names:
+            return super().path_of(branch)
+        group, job = divmod(branch, self.sampling.n_jobs)
+        return self.folder / f"{names[group]}_{job}.{self.sampling.format}"
 
     def upstream(self) -> dict[str, Any]:
-        """The plan, the tuples and how many entries each has."""
-        return {
-            "plan": self.need(PlanSampling, tau_ratio=self.tau_ratio),
-            "spectra": list(datasets_of(self, "train", CreateSpectralHists)),
-            "tuples": list(datasets_of(self, "train", ProduceTuples)),
-        }
+        """The plan, the tuples, how many entries each has, and their duplicates."""
+        plan = {} if self.sampling.refill_spectrum else {"plan": self.need_sampling(PlanSampling)}
+        return plan | self.counted_upstream() | {"duplicates": self.need(FindDuplicates, **self.inputs)}
+
+    def sample(self) -> Any:
+        """What the sample is made from."""
+        from taumltools.config.identity import seed_sequence
+        from taumltools.sampling.repeated import without_repeated
+        from taumltools.sampling.sample import Sample, bin_counts
+
+        config, repeated = self.sampling, self.upstream()["duplicates"].repeated()
+        counts = {}
+        if config.method == "quota" and not config.refill_spectrum:
+            counts = bin_counts(without_repeated(self.counted(), repeated, config), config)
+        return Sample(
+            files=[item.file for item in self.counted()],
+            config=config,
+            repeated=repeated,
+            bin_counts=counts,
+            seed=int(seed_sequence(self.root_seed(), type(self).__name__, "shared").generate_state(1)[0]),
+        )
+
+    def root_seed(self) -> int:
+        """The seed of the sampling settings, or else the campaign's."""
+        return self.setting("seed") if self.sampling.seed is None else self.sampling.seed
 
     def produce(self, path: Path) -> dict[str, Any]:
-        """Gather the entries of one part and shuffle them."""
+        """Decide, copy, shuffle."""
         import numpy as np
 
+        from taumltools.config.identity import seed_sequence
         from taumltools.sampling.acceptance import AcceptancePlan
-        from taumltools.sampling.gather import enabled_branches, gather_part
-        from taumltools.sampling.partition import InputFile
-        from taumltools.sampling.spectra import Spectra
-        from taumltools.tuples.io import write_tuples
+        from taumltools.sampling.gather import choose_part, write_part
+        from taumltools.sampling.legacy_part import legacy_plan
+        from taumltools.sampling.sample import plan_of_part
 
-        upstream, config = self.upstream(), self.sampling
-        branches = enabled_branches(config.disabled_branches)
-        inputs = [
-            InputFile(
-                path=tuples.path_of(branch),
-                entries=Spectra.load(spectra.path_of(branch)).entries,
-                dataset=tuples.dataset,
-            )
-            for tuples, spectra in zip(upstream["tuples"], upstream["spectra"], strict=True)
-            for branch in range(tuples.n_branches())
-        ]
-        part = gather_part(
-            inputs,
-            AcceptancePlan.load(upstream["plan"].path),
-            job=self.branch,
-            n_jobs=self.n_branches(),
-            rng=np.random.default_rng(self.seed()),
-            branches=branches,
-            memory_mb=config.memory_mb,
-        )
-        return {"entries": write_tuples(path, part.tuples, branches), "yields": part.yields.as_json()}
+        sample, names = self.sample(), self.group_names()
+        order, job = divmod(self.branch, sample.config.n_jobs)
+        group = names[order] if names else None
+        if sample.config.refill_spectrum and sample.config.rng == "legacy":
+            plan = legacy_plan(sample, job)
+        elif sample.config.refill_spectrum:
+            plan = plan_of_part(sample, job, group)
+        else:
+            plan = AcceptancePlan.load(self.upstream()["plan"].path)
+        rng = np.random.default_rng(seed_sequence(self.root_seed(), type(self).__name__, self.branch))
+        part = choose_part(sample, plan, job=job, group=group, rng=rng)
+        entries = write_part(path, part, sample.config, path.parent)
+        own_plan = {"plan": plan.as_json()} if sample.config.refill_spectrum else {}
+        return {"entries": entries, "yields": part.yields.as_json(), **own_plan}
 
     def validate(self, path: Path) -> None:
         """The part opens and is not empty."""
@@ -201,3 +130,138 @@ class ShuffleMergeSpectral(SamplingTask):
                 raise InputError(
                     f"part {self.branch} of {self.n_branches()} is empty: use fewer parts (sampling.n_jobs)"
                 )
+
+
+class SamplingYields(SamplingTask):
+    """What the plan expects and what the parts hold, by type and bin: JSON and a plot."""
+
+    product = "yields.d"
+
+    def upstream(self) -> dict[str, Any]:
+        """The parts, and the plan unless each part has its own."""
+        plan = {} if self.sampling.refill_spectrum else {"plan": self.need_sampling(PlanSampling)}
+        return plan | {"parts": self.need_sampling(ShuffleMergeSpectral)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Compare the plan with the accounts of the parts."""
+        from taumltools.plotstyle import save_figure
+        from taumltools.sampling.acceptance import AcceptancePlan
+        from taumltools.sampling.choose import AcceptedYields
+        from taumltools.sampling.yields import compare_yields, draw_yields
+        from taumltools.store import read_sidecar
+
+        upstream = self.upstream()
+        details = [read_sidecar(part)["details"] for part in upstream["parts"].paths()]
+        if self.sampling.refill_spectrum:
+            plans = [AcceptancePlan.from_json(part["plan"]) for part in details]
+        else:
+            plans = [AcceptancePlan.load(upstream["plan"].path)]
+        achieved = AcceptedYields.merge([AcceptedYields.from_json(part["yields"]) for part in details])
+        yields = compare_yields(plans, achieved, self.sampling.method)
+        path.mkdir()
+        yields.save(path / "yields.json")
+        figure = draw_yields(yields)
+        for suffix in ("pdf", "png"):
+            save_figure(figure, path / f"yields.{suffix}")
+        return {"accepted": achieved.accepted_total}
+
+    def validate(self, path: Path) -> None:
+        """All three files are there."""
+        from taumltools.errors import InputError
+
+        for name in ("yields.json", "yields.pdf", "yields.png"):
+            if not (path / name).stat().st_size:
+                raise InputError(f"{path / name} is empty")
+
+
+class ExportLegacy(SamplingTask):
+    """What the CMS tools read and write around a mixed sample: spectra, file lists, hashes, acceptance maps."""
+
+    product = "legacy.d"
+    uses = OF_THE_PLAN
+
+    def upstream(self) -> dict[str, Any]:
+        """The plan and all spectra."""
+        return {"plan": self.need_sampling(PlanSampling)} | self.counted_upstream()
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Write one ROOT file and one list for each dataset, and the diagnostics of the merging."""
+        from taumltools.sampling.acceptance import AcceptancePlan
+        from taumltools.sampling.export import write_acceptance_map, write_count_map, write_hashes, write_spectra
+        from taumltools.sampling.inputs import ListedFile, write_entries_list
+        from taumltools.sampling.spectra import Spectra
+
+        spectra: dict[str, Any] = {}
+        files: dict[str, list[ListedFile]] = {}
+        for item in self.counted():
+            name = item.file.dataset
+            spectra[name] = Spectra.merge([spectra[name], item.spectra]) if name in spectra else item.spectra
+            files.setdefault(name, []).append(ListedFile(str(item.file.path), name, item.file.entries))
+        (path / "spectra").mkdir(parents=True)
+        (path / "out").mkdir()
+        for name in spectra:
+            write_spectra(path / "spectra" / f"{name}.root", spectra[name])
+            write_entries_list(path / "spectra" / f"{name}.txt", files[name])
+        write_entries_list(path / "filelist.txt", [file for found in files.values() for file in found])
+        plan = AcceptancePlan.load(self.upstream()["plan"].path)
+        write_hashes(path / "out" / "dataset_hash.json", spectra)
+        write_hashes(path / "out" / "datagroup_hash.json", plan.groups)
+        for group in plan.groups:
+            takeall = self.sampling.lastbin_takeall
+            write_acceptance_map(path / "out" / f"{group}.root", plan, group, lastbin_takeall=takeall)
+            write_count_map(path / "out" / f"{group}_n.root", plan, group)
+        return {"datasets": sorted(spectra), "groups": sorted(plan.groups)}
+
+    def validate(self, path: Path) -> None:
+        """The hashes read back, which checks each of them."""
+        from taumltools.sampling.export import read_hashes
+
+        for name in ("dataset", "datagroup"):
+            read_hashes(path / "out" / f"{name}_hash.json")
+
+
+class ValidateShuffle(SamplingTask):
+    """Whether every part, and every stretch of it, is a fair sample of the whole; fails if not."""
+
+    product = "validation.d"
+
+    def reads(self) -> tuple[str, ...]:
+        """How it is checked, besides how it was mixed."""
+        return (*super().reads(), "validation")
+
+    def upstream(self) -> dict[str, Any]:
+        """The mixed sample."""
+        return {"parts": self.need_sampling(ShuffleMergeSpectral)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Test and draw; a verdict that is bad is kept beside the place of the product."""
+        import shutil
+
+        from taumltools.errors import InputError
+        from taumltools.sampling.groups import groups_of
+        from taumltools.sampling.validation import names_by_hash, validate_sample
+        from taumltools.sampling.validation_plots import draw_validation
+
+        names = [*self.dataset_names(), *groups_of(self.sampling)]
+        verdict = validate_sample(self.upstream()["parts"].paths(), self.setting("validation"), names)
+        verdict.save(path)
+        draw_validation(verdict, names_by_hash(names), path)
+        summary = verdict.summary()
+        if not verdict.passed:
+            kept = self.folder / "failed.d"
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(path, kept)
+            raise InputError(
+                f"{summary['failed_tests']} of {summary['tests']} tests of the mixed sample failed: it is not well "
+                f"shuffled, or its parts differ; see {kept / 'verdict.json'} and the plots beside it"
+            )
+        return {"tests": summary["tests"], "entries": summary["entries"]}
+
+    def dataset_names(self) -> list[str]:
+        """Names of all datasets that were mixed."""
+        if not self.external:
+            return list(self.campaign_config.samples["train"])
+        from taumltools.sampling.inputs import read_listing
+
+        listed = read_listing(self.need(ListTuples, **self.inputs).path)
+        return sorted({file.dataset for file in listed})

@@ -42,7 +42,7 @@ class Training(PipelineTask):
             model=self.setting("model"),
             training=self.setting("training"),
             out_dir=path,
-            seed=int(self.seed().generate_state(1)[0]),
+            seed=int(self.random_seed().generate_state(1)[0]),
             run_name=f"{self.campaign}-{self.version}-{self.identity}",
             tracking_uri=self.tracking_uri or str(store_root() / "mlflow"),
             tags={"version": self.version, "campaign": self.campaign, "identity": self.identity},

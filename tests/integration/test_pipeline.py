@@ -101,27 +101,21 @@ def test_every_product_has_a_sidecar_and_nothing_else_lies_around(finished):
         assert content["packages"]["numpy"] == np.__version__
 
 
-def test_tuples_are_root_files_with_the_whole_schema(finished):
-    import uproot
-
-    from taumltools.tuples.schema import TREE, tautuple_schema
+def test_tuples_have_the_whole_schema_and_unique_candidates(finished):
+    from taumltools.sampling.duplicates import KEY
+    from taumltools.tuples.io import open_tuples
+    from taumltools.tuples.schema import tautuple_schema
 
     store, _ = finished
-    keys = set()
-    for path in products(store, "ProduceTuples", "*.root"):
-        with uproot.open(path) as file:
-            tree = file[TREE]
-            assert set(tautuple_schema().branches) <= set(tree.keys())
-            assert tree.num_entries > 0
+    rows = []
+    for path in products(store, "ProduceTuples", "tuples_?.arrow"):
+        with open_tuples(path) as file:
+            assert file.branches == list(tautuple_schema().branches)
+            assert file.entries > 0
             if "/train/" in str(path) and "/ztautau/" in str(path):
-                rows = tree.arrays(["run", "lumi", "evt", "jet_index", "tau_index"], library="np")
-                keys |= set(zip(*rows.values(), strict=True))
-                assert len(keys) >= tree.num_entries
-    counted = sum(
-        uproot.open(p)[TREE].num_entries for p in products(store, "ProduceTuples", "*.root")
-        if "/train/" in str(p) and "/ztautau/" in str(p)
-    )  # fmt: skip
-    assert len(keys) == counted
+                tuples = file.read(KEY)
+                rows += zip(*(tuples[name].tolist() for name in KEY), strict=True)
+    assert len(rows) == len(set(rows)) > 0
 
 
 def test_spectra_count_what_the_tuples_hold(finished):
@@ -137,7 +131,7 @@ def test_spectra_count_what_the_tuples_hold(finished):
         source = json.loads(path.with_name(path.name + ".meta.json").read_text())["inputs"][0]["path"]
         with open_tuples(source) as reader:
             assert spectra.entries == reader.entries
-            types = truth_type(reader.read(TRUTH_BRANCHES))
+            types = truth_type(reader.read(TRUTH_BRANCHES), "MC")
         for index, name in enumerate(TAU_TYPES):
             assert spectra.entries_by_type.get(name, 0) == int((types == index).sum())
 
@@ -183,7 +177,7 @@ def test_predictions_have_one_row_per_entry_in_order(finished):
         meta = json.loads(path.with_name(path.name + ".meta.json").read_text())
         pt = []
         for source in meta["inputs"]:
-            if source["path"].endswith(".root"):
+            if "/tuples_" in source["path"]:
                 with open_tuples(source["path"]) as reader:
                     pt.append(reader.read(["tau_pt"])["tau_pt"])
         predictions = Predictions.read(path)
@@ -253,7 +247,7 @@ def test_number_of_workers_does_not_change_the_content(finished, tmp_path):
         shutil.copytree(store / "tiny" / task, tmp_path / "tiny" / task, ignore=shutil.ignore_patterns("zee"))
     done = law(tmp_path, "FeatureScaling", workers=1)
     assert done.returncode == 0, done.stderr[-4000:]
-    (again,) = products(tmp_path / "tiny" / "ProduceTuples" / "train", "zee", "tuples_0.root", root=())
+    (again,) = products(tmp_path / "tiny" / "ProduceTuples" / "train", "zee", "tuples_0.arrow", root=())
     with open_tuples(again) as new, open_tuples(store / again.relative_to(tmp_path)) as old:
         first, second = new.read(), old.read()
     for name in first.branches:
@@ -268,7 +262,7 @@ def test_truncated_tuple_is_named_and_leaves_no_target(finished, tmp_path):
     _store, _ = finished
     done = law(tmp_path, "ProduceTuples", "--dataset", "zee", "--branch", "0")
     assert done.returncode == 0, done.stderr[-3000:]
-    broken = products(tmp_path, "ProduceTuples", "tuples_0.root")[0]
+    broken = products(tmp_path, "ProduceTuples", "tuples_0.arrow")[0]
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 3])
     start = time.perf_counter()
     done = law(tmp_path, "CreateSpectralHists", "--dataset", "zee")
@@ -309,4 +303,4 @@ def test_killed_branch_leaves_no_target(tmp_path):
     assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     process.wait()
-    assert not list(tmp_path.rglob("tuples_*.root"))
+    assert not list(tmp_path.rglob("tuples_*.arrow"))

@@ -18,7 +18,9 @@ from tasks.evaluation import ApplyTraining, EvaluatePerformance
 from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
-from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral, parse_ratio
+from tasks.sampling import PlanSampling, ShuffleMergeSpectral
+from tasks.sampling_inputs import CreateSpectralHists, FindDuplicates
+from tasks.sampling_options import parse_ratio
 from tasks.training import Training
 from taumltools.errors import ConfigError, InputError
 from taumltools.store import read_sidecar
@@ -51,7 +53,7 @@ class Writer(PipelineTask):
         return 2
 
     def produce(self, path):
-        path.write_text(f"{self.setting('training.epochs')} {self.seed().entropy}")
+        path.write_text(f"{self.setting('training.epochs')} {self.random_seed().entropy}")
         if self.fail:
             raise InputError("bad input")
         return {"entries": 1}
@@ -68,7 +70,7 @@ def test_branch_publishes_product_and_sidecar():
     assert task.complete()
     meta = read_sidecar(task.path)
     assert meta["task"] == "Writer"
-    assert meta["config"]["training.epochs"] == task.cfg.training.epochs
+    assert meta["config"]["training.epochs"] == task.campaign_config.training.epochs
     assert meta["details"] == {"entries": 1}
     assert meta["identity"] == task.identity
     assert meta["wall_s"] >= 0
@@ -110,7 +112,7 @@ def test_paths_are_absolute_and_named(store):
     parts = path.relative_to(store).parts
     assert parts[:5] == ("demo", "ProduceTuples", "train", "ztautau", "v7")
     assert len(parts[5]) == 8
-    assert parts[6] == "tuples_0.root"
+    assert parts[6] == "tuples_0.arrow"
 
 
 def test_store_below_a_relative_path_is_made_absolute(monkeypatch):
@@ -119,7 +121,7 @@ def test_store_below_a_relative_path_is_made_absolute(monkeypatch):
 
 
 ALL = {
-    ProducePileup, ProduceTuples, CreateSpectralHists, PlanSampling, ShuffleMergeSpectral, ProduceFlatTuples,
+    ProducePileup, ProduceTuples, CreateSpectralHists, FindDuplicates, PlanSampling, ShuffleMergeSpectral, ProduceFlatTuples,
     FeatureSums, FeatureScaling, Training, ApplyTraining, EvaluatePerformance, Report,
 }  # fmt: skip
 
@@ -142,6 +144,7 @@ AFTER_MIX = AFTER_FLAT | {ShuffleMergeSpectral}
         ("evaluation.style.label=Other", {EvaluatePerformance, Report}),
         ("sampling.n_jobs=3", AFTER_MIX),
         ("sampling.tau_ratio.jet=3", AFTER_MIX | {PlanSampling}),
+        ("sampling.memory_mb=99", {Report}),
         ("seed=5", ALL),
         ("production.pileup.mean=11", ALL),
         ("datasets.qcd.title=Other", {Report}),

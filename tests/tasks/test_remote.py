@@ -22,7 +22,7 @@ from tasks.job import load_task
 from tasks.production import ProduceTuples
 from tasks.remote import BATCH_PARAMETERS, batch_root, workflow_id
 from tasks.report import Report, all_upstream
-from tasks.sampling import CreateSpectralHists
+from tasks.sampling_inputs import CreateSpectralHists
 from tasks.training import Training
 from taumltools.batch.journal import Journal
 from taumltools.batch.layout import Layout
@@ -139,7 +139,7 @@ def test_poll_interval_is_a_time(text, seconds):
 
 
 def test_resources_are_the_defaults_then_the_stages_then_the_command_lines():
-    assert make().job_resources().plain() == make().cfg.batch.default.__dict__
+    assert make().job_resources().plain() == make().campaign_config.batch.default.__dict__
     stage = make(Training).job_resources()
     assert (stage.max_runtime, stage.max_memory, stage.cpus, stage.disk) == (8, 4000, 2, 2000)
     campaign = "batch.stages.Training.max_runtime=24 batch.stages.Training.disk=5000 batch.default.disk=7000"

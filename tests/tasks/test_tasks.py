@@ -10,7 +10,8 @@ from tasks.evaluation import ApplyTraining, EvaluatePerformance
 from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
-from tasks.sampling import CreateSpectralHists, PlanSampling, ShuffleMergeSpectral
+from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral
+from tasks.sampling_inputs import CreateSpectralHists, FindDuplicates
 from tasks.training import Training
 from taumltools.config import load_campaign
 
@@ -32,10 +33,13 @@ TRAIN, TEST = (len(load_campaign("tiny").samples[name]) for name in ("train", "t
 TABLE = [
     # task, parameters, branches, product of branch 0, families of what it needs
     (ProducePileup, {}, 1, "pileup.npz", set()),
-    (ProduceTuples, DATASET, 2, "tuples_0.root", {ProducePileup}),
+    (ProduceTuples, DATASET, 2, "tuples_0.arrow", {ProducePileup}),
     (CreateSpectralHists, DATASET, 2, "spectra_0.json", {ProduceTuples}),
-    (PlanSampling, {}, 1, "plan.json", {CreateSpectralHists}),
-    (ShuffleMergeSpectral, {}, 2, "part_0.arrow", {PlanSampling, CreateSpectralHists, ProduceTuples}),
+    (FindDuplicates, {}, 2, "repeated_0.npz", {CreateSpectralHists, ProduceTuples}),
+    (PlanSampling, {}, 1, "plan.json", {CreateSpectralHists, ProduceTuples, FindDuplicates}),
+    (ShuffleMergeSpectral, {}, 2, "part_0.arrow", {PlanSampling, CreateSpectralHists, ProduceTuples, FindDuplicates}),
+    (SamplingYields, {}, 1, "yields.d", {PlanSampling, ShuffleMergeSpectral}),
+    (ExportLegacy, {}, 1, "legacy.d", {PlanSampling, CreateSpectralHists, ProduceTuples}),
     (ProduceFlatTuples, {}, 2, "flat_0.h5", {ShuffleMergeSpectral}),
     (FeatureSums, {}, 2, "sums_0.json", {ProduceFlatTuples}),
     (FeatureScaling, {}, 1, "scaling.json", {FeatureSums}),
@@ -92,7 +96,7 @@ def test_train_and_test_never_share_a_file():
 
 def test_train_and_test_have_their_own_random_streams():
     train, test = (make(ProduceTuples, sample=s, dataset="zee", branch=0) for s in ("train", "test"))
-    assert train.seed().entropy != test.seed().entropy
+    assert train.random_seed().entropy != test.random_seed().entropy
 
 
 def test_parameters_that_do_not_matter_are_not_passed_on():

@@ -1,0 +1,238 @@
+"""What shuffle and merge reads: tuples of the campaign or from outside, counted, and their duplicates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import law
+import luigi
+
+from tasks.base import PipelineTask
+from tasks.production import DatasetTask, ProduceTuples, datasets_of
+
+SEARCH_MB = 1000.0
+"""Memory of a search for duplicates: what does not fit goes to the disk, at nearly the same speed."""
+
+
+class CreateSpectralHists(DatasetTask):
+    """Entries, entries by truth type and fine (pt, |eta|) histograms of each tuple file of the campaign."""
+
+    product = "spectra_{branch}.json"
+    follows = "tuples"
+
+    def reads(self) -> tuple[str, ...]:
+        """The binning, and how many files there are."""
+        return ("sampling.spectra", f"samples.{self.sample}.{self.dataset}")
+
+    def upstream(self) -> dict[str, Any]:
+        """The tuples of the same sample and dataset."""
+        return {"tuples": self.need(ProduceTuples, sample=self.sample, dataset=self.dataset)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Count."""
+        from taumltools.sampling.spectra import count_spectra
+
+        spectra = count_spectra(self.input_paths()[0], self.setting("sampling.spectra"))
+        spectra.save(path)
+        return {"entries": spectra.entries, "entries_by_type": dict(spectra.entries_by_type)}
+
+    def validate(self, path: Path) -> None:
+        """The file reads back."""
+        from taumltools.sampling.spectra import Spectra
+
+        Spectra.load(path)
+
+
+class InputTask(PipelineTask):
+    """A task that reads all tuples of the training sample, or tuples from outside."""
+
+    exclude_index = True
+
+    input = luigi.Parameter(
+        default=law.NO_STR,
+        description="tuples from outside: a folder, or a text file of lines 'path entries'; "
+        "default: the tuples of the campaign's training sample",
+    )
+    prefix = luigi.Parameter(
+        default="", description="what stands before 'dataset/file' in the lines of an --input list"
+    )
+    file_name_pattern = luigi.Parameter(
+        default=r".*\.(root|arrow)", description="regular expression on the paths of files in an --input folder"
+    )
+
+    depends: ClassVar[tuple[str, ...]] = ("sampling.spectra",)
+    """Settings that the product depends on, besides which tuples there are."""
+
+    def reads(self) -> tuple[str, ...]:
+        """Settings, and which datasets are mixed."""
+        return (*self.depends, "sampling.count_jobs", *(() if self.external else ("samples.train",)))
+
+    @property
+    def external(self) -> bool:
+        """Whether the tuples come from outside of the campaign."""
+        return self.input != law.NO_STR
+
+    def settings(self) -> dict[str, Any]:
+        """What is read; of a list from outside also what stands in it."""
+        return super().settings() | self._outside()
+
+    def _outside(self) -> dict[str, str]:
+        import hashlib
+
+        if not self.external:
+            return {}
+        listed = Path(self.input)
+        digest = hashlib.sha256(listed.read_bytes()).hexdigest() if listed.is_file() else ""
+        return {**self.inputs, "list": digest}
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """The options that say what is read, to hand them on."""
+        return {"input": self.input, "prefix": self.prefix, "file_name_pattern": self.file_name_pattern}
+
+    def counted_upstream(self) -> dict[str, Any]:
+        """The tuples and their spectra."""
+        if self.external:
+            return {"files": self.need(ListTuples, **self.inputs), "spectra": self.need(CountTuples, **self.inputs)}
+        return {
+            "spectra": list(datasets_of(self, "train", CreateSpectralHists)),
+            "tuples": list(datasets_of(self, "train", ProduceTuples)),
+        }
+
+    def counted(self) -> Iterator[Any]:
+        """All files with their spectra, one at a time, always in the same order."""
+        from taumltools.sampling.counted import CountedFile
+        from taumltools.sampling.partition import InputFile
+        from taumltools.sampling.spectra import Spectra
+
+        for path, dataset, spectra_path in self._external_files() if self.external else self._campaign_files():
+            spectra = Spectra.load(spectra_path)
+            yield CountedFile(InputFile(Path(path), spectra.entries, dataset), spectra)
+
+    def _campaign_files(self) -> Iterator[tuple[Path, str, Path]]:
+        upstream = self.counted_upstream()
+        for tuples, spectra in zip(upstream["tuples"], upstream["spectra"], strict=True):
+            for branch in range(tuples.n_branches()):
+                yield tuples.path_of(branch), tuples.dataset, spectra.path_of(branch)
+
+    def _external_files(self) -> Iterator[tuple[str, str, Path]]:
+        """In the order of the listing, which was dealt out to the branches one by one."""
+        from taumltools.sampling.inputs import read_listing
+
+        upstream = self.counted_upstream()
+        folders = upstream["spectra"].paths()
+        for number, file in enumerate(read_listing(upstream["files"].path)):
+            yield file.path, file.dataset, folders[number % len(folders)] / f"{number // len(folders)}.json"
+
+    def dealt_datasets(self) -> dict[str, list[Any]]:
+        """Datasets of this branch, every n-th of all, with their files."""
+        files: dict[str, list[Any]] = {}
+        for item in self.counted():
+            files.setdefault(item.file.dataset, []).append(item.file)
+        return {name: files[name] for name in sorted(files)[self.branch :: self.n_branches()]}
+
+
+class ListTuples(InputTask):
+    """The tuple files that --input names, listed once, so that all later steps read the same ones."""
+
+    product = "files.json"
+
+    def reads(self) -> tuple[str, ...]:
+        """Nothing but the options."""
+        return ()
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """List."""
+        from taumltools.errors import ConfigError
+        from taumltools.sampling.inputs import list_inputs, write_listing
+
+        if not self.external:
+            raise ConfigError("ListTuples lists files from outside of the campaign: name a folder or a list by --input")
+        files = list_inputs(self.input, self.prefix, self.file_name_pattern)
+        if remote := [file.path for file in files if "://" in file.path]:
+            raise ConfigError(f"{remote[0]}: files are read from mounted file systems only; copy or mount them")
+        write_listing(path, files)
+        return {"files": len(files), "datasets": sorted({file.dataset for file in files})}
+
+    def validate(self, path: Path) -> None:
+        """The listing reads back."""
+        from taumltools.sampling.inputs import read_listing
+
+        read_listing(path)
+
+
+class CountTuples(InputTask):
+    """Entries and spectra of the files that --input names; a branch counts every n-th of them."""
+
+    product = "spectra_{branch}.d"
+
+    def n_branches(self) -> int:
+        """Known from the settings, whatever the number of files."""
+        return self.setting("sampling.count_jobs")
+
+    def upstream(self) -> dict[str, Any]:
+        """The listing."""
+        return {"files": self.need(ListTuples, **self.inputs)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Count, a JSON file for each tuple file."""
+        from taumltools.progress import progress
+        from taumltools.sampling.inputs import read_listing, write_listing
+        from taumltools.sampling.spectra import count_spectra
+
+        path.mkdir()
+        files = read_listing(self.upstream()["files"].path)[self.branch :: self.n_branches()]
+        counted = []
+        for number, file in enumerate(progress(files, label=f"counting {self.branch}", unit="file")):
+            spectra = count_spectra(Path(file.path), self.setting("sampling.spectra"))
+            spectra.save(path / f"{number}.json")
+            counted.append(file.counted(spectra.entries))
+        write_listing(path / "files.json", counted)
+        return {"files": len(counted), "entries": sum(file.entries or 0 for file in counted)}
+
+    def validate(self, path: Path) -> None:
+        """The listing reads back, and every file of it was counted."""
+        from taumltools.sampling.inputs import read_listing
+        from taumltools.sampling.spectra import Spectra
+
+        for number, _ in enumerate(read_listing(path / "files.json")):
+            Spectra.load(path / f"{number}.json")
+
+
+class FindDuplicates(InputTask):
+    """Candidates that occur more than once in a dataset; a branch searches every n-th dataset."""
+
+    product = "repeated_{branch}.npz"
+
+    def n_branches(self) -> int:
+        """Known from the settings, whatever the number of datasets."""
+        return self.setting("sampling.count_jobs")
+
+    def upstream(self) -> dict[str, Any]:
+        """Tuples and the number of their entries."""
+        return self.counted_upstream()
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Search each dataset over all of its files."""
+        from taumltools.sampling.repeated import find_in_dataset, save_repeated
+
+        found: dict[Path, Any] = {}
+        datasets = self.dealt_datasets()
+        for files in datasets.values():
+            found |= find_in_dataset(files, SEARCH_MB, path.parent)
+        save_repeated(path, found)
+        return {"datasets": list(datasets), "repeated": sum(len(rows) for rows in found.values())}
+
+    def validate(self, path: Path) -> None:
+        """The entries read back."""
+        from taumltools.sampling.repeated import load_repeated
+
+        load_repeated(path)
+
+    def repeated(self) -> dict[Path, Any]:
+        """Entries of each file that repeat earlier ones of their dataset."""
+        from taumltools.sampling.repeated import load_repeated
+
+        return {file: rows for path in self.paths() for file, rows in load_repeated(path).items()}

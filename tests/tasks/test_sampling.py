@@ -1,0 +1,207 @@
+"""Shuffle and merge as tasks: options, tuples from outside, samples of groups, exports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import luigi
+import luigi.task_register
+import numpy as np
+import pytest
+import uproot
+
+from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral
+from tasks.sampling_inputs import CountTuples, CreateSpectralHists, FindDuplicates, ListTuples
+from tasks.sampling_options import OPTIONS
+from taumltools.config.sampling import GroupConfig
+from taumltools.errors import ConfigError, InputError
+from taumltools.sampling.choose import AcceptedYields
+from taumltools.sampling.hashing import hash_name
+from taumltools.store import read_sidecar
+from taumltools.tuples.data import Tuples
+from taumltools.tuples.io import open_tuples, write_tuples
+from taumltools.tuples.mock import mock_tuples
+from tests.tasks.making import make
+
+WIDE = {"pt_bins": ("20", "40", " 100", "1000"), "eta_bins": ("0", "1.2", "2.4"), "enable_emptybin": True}
+SIZES = {"DY/a_1.arrow": 900, "DY/a_2.root": 500, "TT/b_1.arrow": 700}
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch):
+    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
+    luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder
+    return tmp_path / "store"
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    """Tuples of somebody else: two datasets, three files; ten candidates of DY occur twice."""
+    folder = tmp_path_factory.mktemp("outside")
+    for seed, (name, size) in enumerate(SIZES.items()):
+        (folder / name).parent.mkdir(exist_ok=True)
+        tuples = mock_tuples(size, seed=seed)
+        if name == "DY/a_2.root":
+            tuples = Tuples.concatenate([tuples.slice(0, size - 10), mock_tuples(900, seed=0).slice(50, 60)])
+        write_tuples(folder / name, tuples, ["sampleType", *mock_tuples(1).scalars, "pfCand_pt"])
+    return folder
+
+
+def task(task_class, **options):
+    return task_class(version="v1", campaign="tiny", **options)
+
+
+def mixed(outside, **options):
+    return make(task(ShuffleMergeSpectral, input=str(outside), **(WIDE | options)))
+
+
+def accounts(workflow):
+    return [AcceptedYields.from_json(read_sidecar(path)["details"]["yields"]) for path in workflow.paths()]
+
+
+def test_every_option_reaches_its_setting(tmp_path):
+    (tmp_path / "groups.cfg").write_text("A: dir=DY.* file=a_.* types=tau,jet\nB: dir=TT types=e,mu\n")
+    given = {
+        "cfg": str(tmp_path / "groups.cfg"), "pt_bins": ("20", "50", "1000"), "eta_bins": ("0", "2.4"),
+        "tau_ratio": ("tau:2", " jet:1", "e:1", "mu:-1"), "lastbin_takeall": True, "lastbin_disbalance": 3.5,
+        "refill_spectrum": True, "enable_emptybin": True, "overflow_job": True, "parity": 1, "max_entries": 9,
+        "seed": 7, "disabled_branches": "photon_.*, tau_pt", "compression_algo": "ZLIB", "compression_level": 9,
+        "n_jobs": 5, "mode": "MergePerEntry", "method": "spectral", "duplicates": "keep", "rng": "legacy",
+        "output_format": "root", "unused_datasets": "ignore",
+    }  # fmt: skip
+    assert set(given) == set(OPTIONS)
+    config = task(ShuffleMergeSpectral, **given).sampling
+    assert config.groups["A"] == GroupConfig(types=("tau", "jet"), datasets=("DY.*",), files="a_.*")
+    assert config.tau_ratio == {"tau": 2, "jet": 1, "e": 1, "mu": -1}
+    assert config.pt_edges == (20, 50, 1000)
+    assert config.disabled_branches == ("photon_.*", "tau_pt")
+    assert (config.compression_algo, config.compression_level, config.n_jobs) == ("zlib", 9, 5)
+    plain = {n: getattr(config, OPTIONS[n][0]) for n in given if n not in ("cfg", "tau_ratio", "pt_bins", "eta_bins")}
+    simple = {n: v for n, v in given.items() if n in plain and n not in ("disabled_branches", "compression_algo")}
+    assert {n: plain[n] for n in simple} == simple
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parity": 2}, r"the options --parity do not fit: parity: Input should be 0, 1 or 3"),
+        ({"mode": "Merge"}, "MergePerEntry"),
+        ({"pt_bins": ("20", "x")}, "--pt-bins and --eta-bins are numbers separated by commas"),
+        ({"tau_ratio": ("tau=1",)}, "'tau=1' is not of the form type:number"),
+        ({"cfg": "none.cfg"}, "none.cfg: cannot be read"),
+        ({"rng": "legacy"}, "--rng do not fit: .*keeps duplicates"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_by_name(options, message):
+    with pytest.raises(ConfigError, match=message):
+        task(ShuffleMergeSpectral, **options).identity  # noqa: B018 - the property is what is tested
+
+
+def test_options_move_what_depends_on_them_and_nothing_else():
+    plain = task(ShuffleMergeSpectral)
+    for options, moved in (
+        ({"n_jobs": 3}, {ShuffleMergeSpectral}),
+        ({"method": "quota"}, {ShuffleMergeSpectral}),
+        ({"lastbin_disbalance": 2.0}, {PlanSampling, ShuffleMergeSpectral}),
+        ({"duplicates": "keep"}, {PlanSampling, ShuffleMergeSpectral}),
+        ({"seed": 3}, {ShuffleMergeSpectral}),
+    ):
+        changed = task(ShuffleMergeSpectral, **options)
+        for key, task_class in (("plan", PlanSampling), ("duplicates", FindDuplicates)):
+            same = changed.upstream()[key].folder == plain.upstream()[key].folder
+            assert same == (task_class not in moved), (options, key)
+        assert changed.folder != plain.folder
+    memory = task(ShuffleMergeSpectral, overrides="sampling.memory_mb=123")
+    assert memory.folder == plain.folder
+
+
+def test_tuples_from_outside_are_listed_counted_and_mixed(outside):
+    workflow = mixed(outside, n_jobs=3)
+    listed = json.loads(workflow.upstream()["files"].path.read_text())["files"]
+    assert [Path(file["path"]).relative_to(outside).as_posix() for file in listed] == list(SIZES)
+    assert [file["dataset"] for file in listed] == ["DY", "DY", "TT"]
+    total = AcceptedYields.merge(accounts(workflow))
+    assert total.read == sum(SIZES.values()) == total.total + total.losses.total
+    assert total.duplicates == 10 == total.losses.repeated + np.count_nonzero(untyped(outside))
+    for path in workflow.paths():
+        with open_tuples(path) as file:
+            found = file.read(["dataset_id", "tauType"])
+        assert {int(i) for i in found["dataset_id"]} == {hash_name("DY"), hash_name("TT")}
+
+
+def untyped(outside):
+    from taumltools.tuples.truth import truth_type
+
+    return truth_type(mock_tuples(900, seed=0).slice(50, 60)) < 0
+
+
+def test_a_list_with_wrong_numbers_is_refused_before_anything_is_mixed(outside, tmp_path):
+    path = tmp_path / "list.txt"
+    path.write_text("x/DY/a_1.arrow 900\nx/DY/a_2.root 501\n")
+    with pytest.raises(InputError, match=r"a_2.root: the list states 501 entries, the file has 500"):
+        make(task(CountTuples, input=str(path), prefix=str(outside)))
+    path.write_text("x/DY/a_1.arrow 900\nx/DY/a_2.root 500\n")
+    luigi.task_register.Register.clear_instance_cache()  # another call: the list is read again
+    workflow = make(task(CountTuples, input=str(path), prefix=str(outside)))
+    listed = [json.loads((folder / "files.json").read_text())["files"] for folder in workflow.paths()]
+    assert sorted(file["entries"] for files in listed for file in files) == [500, 900]
+
+
+def test_listing_needs_a_source():
+    with pytest.raises(ConfigError, match="name a folder or a list by --input"):
+        task(ListTuples, branch=0).run()
+
+
+def test_the_campaign_counts_its_own_tuples():
+    assert {type(t) for t in task(PlanSampling).upstream()["spectra"]} == {CreateSpectralHists}
+    assert "samples.train" in task(PlanSampling).reads()
+    assert "samples.train" not in task(PlanSampling, input="/data").reads()
+
+
+def test_a_sample_for_each_group(outside, tmp_path):
+    (tmp_path / "groups.cfg").write_text("hadrons: dir=.* types=tau,jet\nleptons: dir=DY types=e,mu\n")
+    workflow = mixed(outside, cfg=str(tmp_path / "groups.cfg"), mode="MergePerEntry", n_jobs=2, output_format="root")
+    assert [path.name for path in workflow.paths()] == [
+        "hadrons_0.root",
+        "hadrons_1.root",
+        "leptons_0.root",
+        "leptons_1.root",
+    ]
+    for path in workflow.paths():
+        with open_tuples(path) as file:
+            found = file.read(["tauType", "dataset_group_id"])
+        assert set(found["tauType"]) == ({0, 1} if path.name.startswith("leptons") else {2, 3})
+        assert {int(i) for i in found["dataset_group_id"]} == {hash_name(path.name.split("_")[0])}
+
+
+@pytest.mark.parametrize("method", ["spectral", "quota", "weight"])
+@pytest.mark.parametrize("refill", [False, True])
+def test_yields_compare_plan_and_parts(outside, method, refill):
+    if refill and method == "quota":
+        pytest.skip("refused: quotas belong to the whole sample")
+    options = {"input": str(outside), "method": method, "refill_spectrum": refill, **WIDE}
+    workflow = make(task(SamplingYields, **options))
+    content = json.loads((workflow.path / "yields.json").read_text())
+    for name, found in content["types"].items():
+        spread = 5 * np.sqrt(found["expected_total"]) if method == "spectral" else 0.5 + 1e-6
+        assert abs(found["achieved_total"] - found["expected_total"]) <= spread, name
+        if method == "weight" or (method == "quota"):
+            assert np.abs(np.array(found["achieved"]) - found["expected"]).max() <= 1
+        assert found["p"] > 1e-6
+    assert content["entries"]["read"] == sum(SIZES.values())
+    for name in ("yields.pdf", "yields.png"):
+        assert (workflow.path / name).stat().st_size > 5000
+
+
+def test_legacy_export_is_readable_by_the_documented_layout(outside):
+    folder = make(task(ExportLegacy, input=str(outside), **WIDE)).path
+    lines = [line.split() for line in (folder / "filelist.txt").read_text().splitlines()]
+    assert [(Path(path).relative_to(outside).as_posix(), int(n)) for path, n in lines] == list(SIZES.items())
+    assert json.loads((folder / "out/dataset_hash.json").read_text()) == {n: str(hash_name(n)) for n in ("DY", "TT")}
+    assert json.loads((folder / "out/datagroup_hash.json").read_text()) == {"all": str(hash_name("all"))}
+    with uproot.open(folder / "spectra/DY.root") as file:
+        assert file["eta_pt_hist_tau"].to_numpy()[0].shape == (250, 980)
+    with uproot.open(folder / "out/all.root") as file:
+        assert set(file.keys(cycle=False)) == {f"{t}_prob" for t in ("e", "mu", "tau", "jet")}
+    assert (folder / "spectra/TT.txt").read_text().split()[-1] == "700"
