@@ -11,15 +11,11 @@ import pytest
 from tests.condor.pool import Pool, missing
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item], config: pytest.Config) -> None:
-    """Mark what needs a pool; with several workers, tests of one file, and all that need a pool, stay together."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a pool."""
     for item in items:
-        needs_pool = bool({"pool", "pool_factory"} & set(getattr(item, "fixturenames", ())))
-        if needs_pool:
+        if {"pool", "pool_factory"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("condor")
-        if config.getoption("numprocesses", None):
-            together = "condor" if needs_pool or item.path.name == "test_pipeline.py" else item.path.as_posix()
-            item.add_marker(pytest.mark.xdist_group(together))
 
 
 def unavailable(folder: Path) -> str:
