@@ -209,7 +209,8 @@ class ShuffleMerge(BinnedTask):
         from taumltools.config.identity import plain
 
         settings = super().settings()
-        return settings | {"step": plain(self.binned.step(self.step_name))}
+        settings["binned"]["step"] = plain(self.binned.step(self.step_name))
+        return settings
 
     def names(self) -> list[str]:
         """Names of the merged files."""

@@ -139,16 +139,17 @@ class ProduceTuples(DatasetTask):
                 )
 
 
-def datasets_of(task: PipelineTask, sample: str, task_class: type[DatasetTask]) -> Iterator[Any]:
+def datasets_of(task: PipelineTask, sample: str, task_class: type[DatasetTask], **parameters: Any) -> Iterator[Any]:
     """One workflow of ``task_class`` per dataset of a sample, in the order of the campaign.
 
     Args:
         task: who needs them.
         sample: ``"train"`` or ``"test"``.
         task_class: a task per dataset.
+        parameters: what else identifies each of them.
 
     Yields:
         The workflows.
     """
     for dataset in task.campaign_config.samples[sample]:
-        yield task.need(task_class, sample=sample, dataset=dataset)
+        yield task.need(task_class, sample=sample, dataset=dataset, **parameters)

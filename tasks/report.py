@@ -14,7 +14,7 @@ from tasks.evaluation import EvaluatePerformance
 from tasks.features import FeatureScaling, ProduceFlatTuples
 from tasks.production import datasets_of
 from tasks.sampling import PlanSampling, ShuffleMergeSpectral
-from tasks.sampling_inputs import CreateSpectralHists
+from tasks.sampling_inputs import CountSpectra
 from tasks.training import Training
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Report(PipelineTask):
     def upstream(self) -> dict[str, Any]:
         """The ends of the chain; every other stage is upstream of them."""
         return {
-            "test_spectra": list(datasets_of(self, "test", CreateSpectralHists)),
+            "test_spectra": list(datasets_of(self, "test", CountSpectra)),
             "performance": self.need(EvaluatePerformance),
         }
 
@@ -46,7 +46,7 @@ class Report(PipelineTask):
             campaign=self.campaign,
             version=self.version,
             config=self.campaign_config,
-            train_spectra={task.dataset: task.paths() for task in datasets_of(self, "train", CreateSpectralHists)},
+            train_spectra={task.dataset: task.paths() for task in datasets_of(self, "train", CountSpectra)},
             test_spectra={task.dataset: task.paths() for task in self.upstream()["test_spectra"]},
             plan=self.need(PlanSampling).path,
             merged=self.need(ShuffleMergeSpectral).paths(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.sampling_inputs import FindDuplicates, ListTuples
+from tasks.sampling_inputs import CreateSpectralHists, FindDuplicates, ListTuples
 from tasks.sampling_options import SamplingTask
 
 OF_THE_PLAN = (
@@ -175,49 +175,40 @@ class SamplingYields(SamplingTask):
 
 
 class ExportLegacy(SamplingTask):
-    """What the CMS tools read and write around a mixed sample: spectra, file lists, hashes, acceptance maps."""
+    """What the CMS tools write when they mix: hash tables, acceptance maps; with their spectra and file lists."""
 
-    product = "legacy.d"
+    product = "out.d"
     uses = OF_THE_PLAN
 
     def upstream(self) -> dict[str, Any]:
-        """The plan and all spectra."""
-        return {"plan": self.need_sampling(PlanSampling)} | self.counted_upstream()
+        """The plan; the spectra are what else belongs to it."""
+        return {
+            "plan": self.need_sampling(PlanSampling),
+            "spectra": self.need(CreateSpectralHists, **self.inputs),
+        }
 
     def produce(self, path: Path) -> dict[str, Any]:
-        """Write one ROOT file and one list for each dataset, and the diagnostics of the merging."""
+        """Write the folder ``out`` of the CMS tools."""
         from taumltools.sampling.acceptance import AcceptancePlan
-        from taumltools.sampling.export import write_acceptance_map, write_count_map, write_hashes, write_spectra
-        from taumltools.sampling.inputs import ListedFile, write_entries_list
-        from taumltools.sampling.spectra import Spectra
+        from taumltools.sampling.export import write_acceptance_map, write_count_map, write_hashes
 
-        spectra: dict[str, Any] = {}
-        files: dict[str, list[ListedFile]] = {}
-        for item in self.counted():
-            name = item.file.dataset
-            spectra[name] = Spectra.merge([spectra[name], item.spectra]) if name in spectra else item.spectra
-            files.setdefault(name, []).append(ListedFile(str(item.file.path), name, item.file.entries))
-        (path / "spectra").mkdir(parents=True)
-        (path / "out").mkdir()
-        for name in spectra:
-            write_spectra(path / "spectra" / f"{name}.root", spectra[name])
-            write_entries_list(path / "spectra" / f"{name}.txt", files[name])
-        write_entries_list(path / "filelist.txt", [file for found in files.values() for file in found])
         plan = AcceptancePlan.load(self.upstream()["plan"].path)
-        write_hashes(path / "out" / "dataset_hash.json", spectra)
-        write_hashes(path / "out" / "datagroup_hash.json", plan.groups)
+        datasets = sorted({name for group in plan.groups.values() for name in group.datasets})
+        path.mkdir()
+        write_hashes(path / "dataset_hash.json", datasets)
+        write_hashes(path / "datagroup_hash.json", plan.groups)
         for group in plan.groups:
             takeall = self.sampling.lastbin_takeall
-            write_acceptance_map(path / "out" / f"{group}.root", plan, group, lastbin_takeall=takeall)
-            write_count_map(path / "out" / f"{group}_n.root", plan, group)
-        return {"datasets": sorted(spectra), "groups": sorted(plan.groups)}
+            write_acceptance_map(path / f"{group}.root", plan, group, lastbin_takeall=takeall)
+            write_count_map(path / f"{group}_n.root", plan, group)
+        return {"datasets": datasets, "groups": sorted(plan.groups)}
 
     def validate(self, path: Path) -> None:
         """The hashes read back, which checks each of them."""
         from taumltools.sampling.export import read_hashes
 
         for name in ("dataset", "datagroup"):
-            read_hashes(path / "out" / f"{name}_hash.json")
+            read_hashes(path / f"{name}_hash.json")
 
 
 class ValidateShuffle(SamplingTask):

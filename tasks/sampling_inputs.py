@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +18,79 @@ SEARCH_MB = 1000.0
 """Memory of a search for duplicates: what does not fit goes to the disk, at nearly the same speed."""
 
 
-class CreateSpectralHists(DatasetTask):
+SOURCE = ("input", "prefix", "file_name_pattern", "exclude_list", "exclude_dir_list")
+"""Options that say which tuples are read."""
+
+
+FINE_BINS = ("pt_hist", "eta_hist")
+"""Options that say in which bins candidates are counted."""
+
+
+def parse_bins(axis: str, values: tuple[str, ...]) -> dict[str, Any]:
+    """Fine bins as the CMS tools write them.
+
+    Args:
+        axis: ``pt`` or ``eta``.
+        values: number of bins, first and last edge; or nothing.
+
+    Returns:
+        The settings of :class:`taumltools.config.sampling.SpectraConfig` that they replace.
+
+    Raises:
+        ConfigError: not three numbers.
+    """
+    from taumltools.errors import ConfigError
+
+    if not values:
+        return {}
+    try:
+        number, low, high = values
+        return {f"{axis}_bins": int(number), f"{axis}_range": (float(low), float(high))}
+    except ValueError as error:
+        raise ConfigError(
+            f"--{axis}-hist {','.join(values)}: expected number of bins, first and last edge, e.g. 980,20,1000 ({error})"
+        ) from None
+
+
+class FineBinsTask(PipelineTask):
+    """A task that counts candidates in fine bins, or uses such counts."""
+
+    exclude_index = True
+
+    pt_hist = law.CSVParameter(
+        default=(),
+        description="fine bins in pt: number, first and last edge in GeV, e.g. 980,20,1000; default: sampling.spectra",
+    )
+    eta_hist = law.CSVParameter(
+        default=(),
+        description="fine bins in |eta|: number, first and last edge, e.g. 250,0,2.5; default: sampling.spectra",
+    )
+
+    @functools.cached_property
+    def fine_bins(self) -> Any:
+        """The fine bins, with the options applied.
+
+        Raises:
+            ConfigError: an option does not fit.
+        """
+        from pydantic import ValidationError
+
+        from taumltools.config.compose import explain
+        from taumltools.errors import ConfigError
+
+        changes = parse_bins("pt", self.pt_hist) | parse_bins("eta", self.eta_hist)
+        try:
+            return dataclasses.replace(self.setting("sampling.spectra"), **changes)
+        except ValidationError as error:
+            raise ConfigError(f"--pt-hist and --eta-hist do not fit: {explain(error, 'bins').strip()}") from error
+
+    def settings(self) -> dict[str, Any]:
+        """What is read, with the options applied, so that they move the output."""
+        settings = super().settings()
+        return settings | ({"sampling.spectra": self.fine_bins} if "sampling.spectra" in settings else {})
+
+
+class CountSpectra(FineBinsTask, DatasetTask):
     """Entries, entries by truth type and fine (pt, |eta|) histograms of each tuple file of the campaign."""
 
     product = "spectra_{branch}.json"
@@ -34,7 +108,7 @@ class CreateSpectralHists(DatasetTask):
         """Count."""
         from taumltools.sampling.spectra import count_spectra
 
-        spectra = count_spectra(self.input_paths()[0], self.setting("sampling.spectra"))
+        spectra = count_spectra(self.input_paths()[0], self.fine_bins)
         spectra.save(path)
         return {"entries": spectra.entries, "entries_by_type": dict(spectra.entries_by_type)}
 
@@ -45,7 +119,7 @@ class CreateSpectralHists(DatasetTask):
         Spectra.load(path)
 
 
-class InputTask(PipelineTask):
+class InputTask(FineBinsTask):
     """A task that reads all tuples of the training sample, or tuples from outside."""
 
     exclude_index = True
@@ -62,6 +136,8 @@ class InputTask(PipelineTask):
         default=r".*\.(root|arrow)", description="regular expression on the paths of files in an --input folder"
     )
 
+    exclude_list = law.CSVParameter(default=(), description="names of files in an --input folder to leave out")
+    exclude_dir_list = law.CSVParameter(default=(), description="names of folders in an --input folder to leave out")
     depends: ClassVar[tuple[str, ...]] = ("sampling.spectra",)
     """Settings that the product depends on, besides which tuples there are."""
 
@@ -85,19 +161,20 @@ class InputTask(PipelineTask):
             return {}
         listed = Path(self.input)
         digest = hashlib.sha256(listed.read_bytes()).hexdigest() if listed.is_file() else ""
-        return {**self.inputs, "list": digest}
+        return {**{name: getattr(self, name) for name in SOURCE}, "list": digest}
 
     @property
-    def inputs(self) -> dict[str, str]:
-        """The options that say what is read, to hand them on."""
-        return {"input": self.input, "prefix": self.prefix, "file_name_pattern": self.file_name_pattern}
+    def inputs(self) -> dict[str, Any]:
+        """The options that say what is read and how it is counted, to hand them on."""
+        return {name: getattr(self, name) for name in (*SOURCE, *FINE_BINS)}
 
     def counted_upstream(self) -> dict[str, Any]:
         """The tuples and their spectra."""
         if self.external:
             return {"files": self.need(ListTuples, **self.inputs), "spectra": self.need(CountTuples, **self.inputs)}
+        bins = {name: getattr(self, name) for name in FINE_BINS}
         return {
-            "spectra": list(datasets_of(self, "train", CreateSpectralHists)),
+            "spectra": list(datasets_of(self, "train", CountSpectra, **bins)),
             "tuples": list(datasets_of(self, "train", ProduceTuples)),
         }
 
@@ -150,7 +227,13 @@ class ListTuples(InputTask):
 
         if not self.external:
             raise ConfigError("ListTuples lists files from outside of the campaign: name a folder or a list by --input")
-        files = list_inputs(self.input, self.prefix, self.file_name_pattern)
+        files = list_inputs(
+            self.input,
+            self.prefix,
+            self.file_name_pattern,
+            exclude=[name.strip() for name in self.exclude_list],
+            exclude_folders=[name.strip() for name in self.exclude_dir_list],
+        )
         if remote := [file.path for file in files if "://" in file.path]:
             raise ConfigError(f"{remote[0]}: files are read from mounted file systems only; copy or mount them")
         write_listing(path, files)
@@ -186,7 +269,7 @@ class CountTuples(InputTask):
         files = read_listing(self.upstream()["files"].path)[self.branch :: self.n_branches()]
         counted = []
         for number, file in enumerate(progress(files, label=f"counting {self.branch}", unit="file")):
-            spectra = count_spectra(Path(file.path), self.setting("sampling.spectra"))
+            spectra = count_spectra(Path(file.path), self.fine_bins)
             spectra.save(path / f"{number}.json")
             counted.append(file.counted(spectra.entries))
         write_listing(path / "files.json", counted)
@@ -199,6 +282,42 @@ class CountTuples(InputTask):
 
         for number, _ in enumerate(read_listing(path / "files.json")):
             Spectra.load(path / f"{number}.json")
+
+
+class CreateSpectralHists(InputTask):
+    """Spectra and list of entries of each dataset, as the CMS tools write and read them."""
+
+    product = "spectra.d"
+
+    def upstream(self) -> dict[str, Any]:
+        """The spectra of all files."""
+        return self.counted_upstream()
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Add up, a ROOT file and a list for each dataset, and a list of all files."""
+        from taumltools.sampling.export import write_spectra
+        from taumltools.sampling.inputs import ListedFile, write_entries_list
+        from taumltools.sampling.spectra import Spectra
+
+        spectra: dict[str, Any] = {}
+        files: dict[str, list[ListedFile]] = {}
+        for item in self.counted():
+            name = item.file.dataset
+            spectra[name] = Spectra.merge([spectra[name], item.spectra]) if name in spectra else item.spectra
+            files.setdefault(name, []).append(ListedFile(str(item.file.path), name, item.file.entries))
+        path.mkdir()
+        for name in spectra:
+            write_spectra(path / f"{name}.root", spectra[name])
+            write_entries_list(path / f"{name}.txt", files[name])
+        write_entries_list(path / "filelist.txt", [file for found in files.values() for file in found])
+        return {"entries_by_type": {name: found.entries_by_type for name, found in spectra.items()}}
+
+    def validate(self, path: Path) -> None:
+        """The spectra read back."""
+        from taumltools.sampling.export import read_spectra
+
+        for file in path.glob("*.root"):
+            read_spectra(file)
 
 
 class FindDuplicates(InputTask):

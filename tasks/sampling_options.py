@@ -171,7 +171,7 @@ class SamplingTask(InputTask):
         given = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) not in (None, ())}
         changes = {OPTIONS[name][0]: OPTIONS[name][1](value) for name, value in given.items()}
         try:
-            return dataclasses.replace(self.setting("sampling"), **changes)
+            return dataclasses.replace(self.setting("sampling"), spectra=self.fine_bins, **changes)
         except ValidationError as error:
             options = ", ".join("--" + name.replace("_", "-") for name in given)
             raise ConfigError(f"the options {options} do not fit: {explain(error, 'sampling').strip()}") from error

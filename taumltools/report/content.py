@@ -146,8 +146,8 @@ def missing(what: str, how: str) -> Text:
     """A note for a section whose input was not given.
 
     Examples:
-        >>> missing("Spectra", "CreateSpectralHists").text
-        'Spectra are not available: run CreateSpectralHists.'
+        >>> missing("Spectra", "CountSpectra").text
+        'Spectra are not available: run CountSpectra.'
     """
     return Text(f"{what} are not available: run {how}.", note=True)
 

@@ -38,7 +38,7 @@ def datasets_section(inputs: ReportInputs) -> Section:
         if spectra:
             items.append(_datasets_table(sample, spectra, inputs))
         else:
-            items.append(missing(f"Spectra of the {sample.lower()} sample", "CreateSpectralHists"))
+            items.append(missing(f"Spectra of the {sample.lower()} sample", "CountSpectra"))
     intro = Text(
         "Tau candidates by what they were reconstructed from. Candidates without a type are too soft or too far "
         "from any generated particle; they are scored but neither trained on nor evaluated."
@@ -74,7 +74,7 @@ def spectra_section(inputs: ReportInputs) -> Section:
     if before:
         items.append(_spectra_plots("Before mixing", Spectra.merge(list(before.values())), sampling))
     else:
-        items.append(missing("Spectra of the training sample", "CreateSpectralHists"))
+        items.append(missing("Spectra of the training sample", "CountSpectra"))
     after = merged_spectra(inputs.merged, sampling.spectra) if inputs.merged else None
     if after:
         items.append(_spectra_plots("After mixing", after, sampling))

@@ -59,7 +59,14 @@ class ListedFile:
         return dataclasses.replace(self, entries=entries)
 
 
-def list_inputs(source: str, prefix: str = "", pattern: str = PATTERN) -> tuple[ListedFile, ...]:
+def list_inputs(
+    source: str,
+    prefix: str = "",
+    pattern: str = PATTERN,
+    *,
+    exclude: Sequence[str] = (),
+    exclude_folders: Sequence[str] = (),
+) -> tuple[ListedFile, ...]:
     """The files of a directory or of a file list.
 
     Args:
@@ -70,12 +77,14 @@ def list_inputs(source: str, prefix: str = "", pattern: str = PATTERN) -> tuple[
             in the CMS tools; the prefix may be ``root://...``.  Without it a relative path
             counts from the working directory.
         pattern: regular expression; files whose whole path it does not match are left out.
+        exclude: for directories: names of files to leave out.
+        exclude_folders: for directories: names of folders to leave out, with all that is in them.
 
     Returns:
         The files: those of a directory sorted by path, those of a list in its order.
 
     Raises:
-        ConfigError: ``pattern`` is wrong, or a prefix is given with a directory.
+        ConfigError: ``pattern`` is wrong, or an option is given that the kind of source does not know.
         InputError: the source or a file does not exist, no file matches, a line is not
             understood, or a file is listed twice; the message names file and line.
     """
@@ -86,8 +95,13 @@ def list_inputs(source: str, prefix: str = "", pattern: str = PATTERN) -> tuple[
     if os.path.isdir(source):
         if prefix:
             raise ConfigError(f"the prefix '{prefix}' has no meaning for the directory {source}; it belongs to a list")
-        files = tuple(file for file in _directory(os.path.abspath(source)) if wanted.fullmatch(file.path))
+        found = _directory(os.path.abspath(source), set(exclude_folders))
+        files = tuple(
+            file for file in found if wanted.fullmatch(file.path) and os.path.basename(file.path) not in exclude
+        )
     elif os.path.isfile(source):
+        if left_out := [*exclude, *exclude_folders]:
+            raise ConfigError(f"{left_out} can be left out of a directory only; {source} is a list: delete its lines")
         files = tuple(file for file in _list(Path(source), prefix) if wanted.fullmatch(file.path))
     else:
         raise InputError(f"{source}: no such directory or file list")
@@ -96,7 +110,7 @@ def list_inputs(source: str, prefix: str = "", pattern: str = PATTERN) -> tuple[
     return files
 
 
-def _directory(top: str) -> list[ListedFile]:
+def _directory(top: str, exclude: set[str]) -> list[ListedFile]:
     """All files below a folder; a folder that is linked from several places counts once."""
     files, seen = [], set()
     for folder, inner, names in os.walk(top, followlinks=True, onerror=_refuse_folder):
@@ -105,7 +119,7 @@ def _directory(top: str) -> list[ListedFile]:
             inner.clear()
             continue
         seen.add(real)
-        inner.sort()
+        inner[:] = sorted(set(inner) - exclude)
         for name in names:
             path = os.path.join(folder, name)
             if os.path.isfile(path):  # else a link to nowhere, or a socket

@@ -124,7 +124,7 @@ def test_spectra_count_what_the_tuples_hold(finished):
     from taumltools.tuples.truth import TAU_TYPES, TRUTH_BRANCHES, truth_type
 
     store, _ = finished
-    for path in products(store, "CreateSpectralHists", "spectra_*.json"):
+    for path in products(store, "CountSpectra", "spectra_*.json"):
         if path.name.endswith(".meta.json"):
             continue
         spectra = Spectra.load(path)
@@ -252,7 +252,7 @@ def test_number_of_workers_does_not_change_the_content(finished, tmp_path):
         first, second = new.read(), old.read()
     for name in first.branches:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-    for task, pattern in (("CreateSpectralHists", "spectra_?.json"), ("PlanSampling", "plan.json")):
+    for task, pattern in (("CountSpectra", "spectra_?.json"), ("PlanSampling", "plan.json")):
         made = content(tmp_path, task, pattern)
         assert made.items() <= content(store, task, pattern).items()
     assert content(store, "FeatureScaling", "scaling.json") == content(tmp_path, "FeatureScaling", "scaling.json")
@@ -265,12 +265,12 @@ def test_truncated_tuple_is_named_and_leaves_no_target(finished, tmp_path):
     broken = products(tmp_path, "ProduceTuples", "tuples_0.arrow")[0]
     broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 3])
     start = time.perf_counter()
-    done = law(tmp_path, "CreateSpectralHists", "--dataset", "zee")
+    done = law(tmp_path, "CountSpectra", "--dataset", "zee")
     assert time.perf_counter() - start < 100, "a failure must end the call, not wait for a retry"
     assert done.returncode != 0
     assert str(broken) in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout
-    assert not list((tmp_path / "tiny" / "CreateSpectralHists").rglob("*.json"))
+    assert not list((tmp_path / "tiny" / "CountSpectra").rglob("*.json"))
 
 
 def test_type_that_does_not_occur_is_named(finished, tmp_path):

@@ -19,7 +19,7 @@ from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
 from tasks.sampling import PlanSampling, ShuffleMergeSpectral
-from tasks.sampling_inputs import CreateSpectralHists, FindDuplicates
+from tasks.sampling_inputs import CountSpectra, FindDuplicates
 from tasks.sampling_options import parse_ratio
 from tasks.training import Training
 from taumltools.errors import ConfigError, InputError
@@ -121,7 +121,7 @@ def test_store_below_a_relative_path_is_made_absolute(monkeypatch):
 
 
 ALL = {
-    ProducePileup, ProduceTuples, CreateSpectralHists, FindDuplicates, PlanSampling, ShuffleMergeSpectral, ProduceFlatTuples,
+    ProducePileup, ProduceTuples, CountSpectra, FindDuplicates, PlanSampling, ShuffleMergeSpectral, ProduceFlatTuples,
     FeatureSums, FeatureScaling, Training, ApplyTraining, EvaluatePerformance, Report,
 }  # fmt: skip
 
@@ -161,8 +161,8 @@ def test_a_dataset_moves_only_what_depends_on_it():
     before, after = every_task(), every_task("samples.test.ztautau.events=77")
     moved = {key for key in before if before[key].identity != after[key].identity}
     families = {type(before[key]) for key in moved}
-    assert families == {ProduceTuples, CreateSpectralHists, ApplyTraining, EvaluatePerformance, Report}
-    assert all("ztautau" in key for key in moved if type(before[key]) in {ProduceTuples, CreateSpectralHists})
+    assert families == {ProduceTuples, CountSpectra, ApplyTraining, EvaluatePerformance, Report}
+    assert all("ztautau" in key for key in moved if type(before[key]) in {ProduceTuples, CountSpectra})
 
 
 def test_resources_and_workflow_do_not_move_outputs():

@@ -22,7 +22,7 @@ from tasks.job import load_task
 from tasks.production import ProduceTuples
 from tasks.remote import BATCH_PARAMETERS, batch_root, workflow_id
 from tasks.report import Report, all_upstream
-from tasks.sampling_inputs import CreateSpectralHists
+from tasks.sampling_inputs import CountSpectra
 from tasks.training import Training
 from taumltools.batch.journal import Journal
 from taumltools.batch.layout import Layout
@@ -240,7 +240,7 @@ AWKWARD = [
     (Words, {"version": "it's v 1", "words": 'a "b" $HOME; {c}\\d'}),
     (Words, {"campaign": "demo", "overrides": "training.epochs=20 model=mini", "branches": ((0, 2), (3,))}),
     (ProduceTuples, {"sample": "train", "dataset": "ztautau", "site": "lxplus"}),
-    (CreateSpectralHists, {"version": "v2", "dataset": "qcd", "overrides": "seed=7"}),
+    (CountSpectra, {"version": "v2", "dataset": "qcd", "overrides": "seed=7"}),
     (Training, GIVEN),
 ]
 

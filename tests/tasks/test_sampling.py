@@ -12,7 +12,7 @@ import pytest
 import uproot
 
 from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral
-from tasks.sampling_inputs import CountTuples, CreateSpectralHists, FindDuplicates, ListTuples
+from tasks.sampling_inputs import CountSpectra, CountTuples, CreateSpectralHists, FindDuplicates, ListTuples
 from tasks.sampling_options import OPTIONS
 from taumltools.config.sampling import GroupConfig
 from taumltools.errors import ConfigError, InputError
@@ -154,7 +154,7 @@ def test_listing_needs_a_source():
 
 
 def test_the_campaign_counts_its_own_tuples():
-    assert {type(t) for t in task(PlanSampling).upstream()["spectra"]} == {CreateSpectralHists}
+    assert {type(t) for t in task(PlanSampling).upstream()["spectra"]} == {CountSpectra}
     assert "samples.train" in task(PlanSampling).reads()
     assert "samples.train" not in task(PlanSampling, input="/data").reads()
 
@@ -194,14 +194,45 @@ def test_yields_compare_plan_and_parts(outside, method, refill):
         assert (workflow.path / name).stat().st_size > 5000
 
 
-def test_legacy_export_is_readable_by_the_documented_layout(outside):
-    folder = make(task(ExportLegacy, input=str(outside), **WIDE)).path
-    lines = [line.split() for line in (folder / "filelist.txt").read_text().splitlines()]
+def test_spectra_and_lists_are_those_of_the_cms_tool(outside):
+    workflow = make(
+        task(CreateSpectralHists, input=str(outside), pt_hist=("490", " 10", " 500"), eta_hist=("25", "0", "2.5"))
+    )
+    lines = [line.split() for line in (workflow.path / "filelist.txt").read_text().splitlines()]
     assert [(Path(path).relative_to(outside).as_posix(), int(n)) for path, n in lines] == list(SIZES.items())
-    assert json.loads((folder / "out/dataset_hash.json").read_text()) == {n: str(hash_name(n)) for n in ("DY", "TT")}
-    assert json.loads((folder / "out/datagroup_hash.json").read_text()) == {"all": str(hash_name("all"))}
-    with uproot.open(folder / "spectra/DY.root") as file:
-        assert file["eta_pt_hist_tau"].to_numpy()[0].shape == (250, 980)
-    with uproot.open(folder / "out/all.root") as file:
+    with uproot.open(workflow.path / "DY.root") as file:
+        counts, eta, pt = file["eta_pt_hist_tau"].to_numpy()
+    assert counts.shape == (25, 490)
+    assert (eta[0], eta[-1], pt[0], pt[-1]) == (0, 2.5, 10, 500)
+    assert (workflow.path / "TT.txt").read_text().split()[-1] == "700"
+
+
+def test_fine_bins_reach_all_that_count_and_plan(outside):
+    options = {"pt_hist": ("90", "10", "1000"), "input": str(outside), **WIDE, "pt_bins": ("10", "43", "1000")}
+    plan = make(task(PlanSampling, **options))
+    assert json.loads(plan.path.read_text())["pt_edges"] == [10, 43, 1000]
+    assert plan.folder != task(PlanSampling, **(options | {"pt_hist": ("990", "10", "1000")})).folder
+    campaign = task(CreateSpectralHists, eta_hist=("10", "0", "5")).upstream()["spectra"][0]
+    assert campaign.fine_bins.eta_range == (0, 5)
+
+
+@pytest.mark.parametrize("values", [("980",), ("1.5", "20", "1000"), ("a", "b", "c")])
+def test_wrong_fine_bins_are_named(values):
+    with pytest.raises(ConfigError, match=r"--pt-hist .*: expected number of bins, first and last edge"):
+        task(CreateSpectralHists, pt_hist=values).identity  # noqa: B018 - the property is what is tested
+
+
+def test_files_and_folders_can_be_left_out(outside):
+    options = {"exclude_list": ("a_1.arrow",), "exclude_dir_list": (" TT",)}
+    listed = make(task(ListTuples, input=str(outside), **options)).path
+    assert [Path(file["path"]).name for file in json.loads(listed.read_text())["files"]] == ["a_2.root"]
+
+
+def test_legacy_export_is_readable_by_the_documented_layout(outside):
+    workflow = make(task(ExportLegacy, input=str(outside), **WIDE))
+    folder = workflow.path
+    assert json.loads((folder / "dataset_hash.json").read_text()) == {n: str(hash_name(n)) for n in ("DY", "TT")}
+    assert json.loads((folder / "datagroup_hash.json").read_text()) == {"all": str(hash_name("all"))}
+    with uproot.open(folder / "all.root") as file:
         assert set(file.keys(cycle=False)) == {f"{t}_prob" for t in ("e", "mu", "tau", "jet")}
-    assert (folder / "spectra/TT.txt").read_text().split()[-1] == "700"
+    assert (workflow.upstream()["spectra"].path / "DY.root").is_file()

@@ -6,12 +6,13 @@ import luigi.task_register
 import pytest
 
 from tasks.base import PipelineTask
+from tasks.binned import CreateBinnedTuples, CreateTupleSizeList, ShuffleMerge
 from tasks.evaluation import ApplyTraining, EvaluatePerformance
 from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
-from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral
-from tasks.sampling_inputs import CreateSpectralHists, FindDuplicates
+from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral, ValidateShuffle
+from tasks.sampling_inputs import CountSpectra, CreateSpectralHists, FindDuplicates
 from tasks.training import Training
 from taumltools.config import load_campaign
 
@@ -34,19 +35,25 @@ TABLE = [
     # task, parameters, branches, product of branch 0, families of what it needs
     (ProducePileup, {}, 1, "pileup.npz", set()),
     (ProduceTuples, DATASET, 2, "tuples_0.arrow", {ProducePileup}),
-    (CreateSpectralHists, DATASET, 2, "spectra_0.json", {ProduceTuples}),
-    (FindDuplicates, {}, 2, "repeated_0.npz", {CreateSpectralHists, ProduceTuples}),
-    (PlanSampling, {}, 1, "plan.json", {CreateSpectralHists, ProduceTuples, FindDuplicates}),
-    (ShuffleMergeSpectral, {}, 2, "part_0.arrow", {PlanSampling, CreateSpectralHists, ProduceTuples, FindDuplicates}),
+    (CountSpectra, DATASET, 2, "spectra_0.json", {ProduceTuples}),
+    (FindDuplicates, {}, 2, "repeated_0.npz", {CountSpectra, ProduceTuples}),
+    (PlanSampling, {}, 1, "plan.json", {CountSpectra, ProduceTuples, FindDuplicates}),
+    (ShuffleMergeSpectral, {}, 2, "part_0.arrow", {PlanSampling, CountSpectra, ProduceTuples, FindDuplicates}),
     (SamplingYields, {}, 1, "yields.d", {PlanSampling, ShuffleMergeSpectral}),
-    (ExportLegacy, {}, 1, "legacy.d", {PlanSampling, CreateSpectralHists, ProduceTuples}),
+    (CreateSpectralHists, {}, 1, "spectra.d", {CountSpectra, ProduceTuples}),
+    (ExportLegacy, {}, 1, "out.d", {PlanSampling, CreateSpectralHists}),
+    (ValidateShuffle, {}, 1, "validation.d", {ShuffleMergeSpectral}),
+    (CreateBinnedTuples, {}, 2, "binned_0.d", {CountSpectra, ProduceTuples}),
+    (CreateTupleSizeList, {}, 1, "size_list.txt", {CreateBinnedTuples}),
+    (ShuffleMerge, {"step": "by_type"}, 4, "e_pt_20_eta_0.000.arrow", {CreateTupleSizeList, CreateBinnedTuples}),
+    (ShuffleMerge, {}, 1, "training_tauTuple.arrow", {ShuffleMerge}),
     (ProduceFlatTuples, {}, 2, "flat_0.h5", {ShuffleMergeSpectral}),
     (FeatureSums, {}, 2, "sums_0.json", {ProduceFlatTuples}),
     (FeatureScaling, {}, 1, "scaling.json", {FeatureSums}),
     (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
     (ApplyTraining, {}, TEST, "predictions_ztautau.h5", {Training, ProduceTuples}),
     (EvaluatePerformance, {}, 4, "performance_deeptau", {ApplyTraining}),
-    (Report, {}, 1, "report.html", {CreateSpectralHists, EvaluatePerformance}),
+    (Report, {}, 1, "report.html", {CountSpectra, EvaluatePerformance}),
 ]
 
 
@@ -71,7 +78,7 @@ def test_branch_declares_what_it_reads_as_input(task_class, parameters, branches
 
 
 def test_branches_of_one_dataset_need_only_their_own_file():
-    branch = make(CreateSpectralHists, **DATASET, branch=1)
+    branch = make(CountSpectra, **DATASET, branch=1)
     needed = branch.requires()["tuples"]
     assert (needed.branch, needed.dataset) == (1, "ztautau")
     assert branch.input_paths() == [needed.path]

@@ -19,10 +19,10 @@ from taumltools.features.flat import make_flat, write_flat
 from taumltools.features.scaling import make_scaling, sum_features
 from taumltools.report.datasets import load_spectra
 from taumltools.report.inputs import ReportInputs
-from taumltools.sampling.acceptance import make_plan
 from taumltools.sampling.spectra import count_spectra
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
+from tests.unit.sampling.builders import plan_datasets
 
 DATASETS = {"ztautau": "Z → ττ", "qcd": "Jets"}
 
@@ -76,7 +76,7 @@ def make_performance(folder: Path, config: CampaignConfig, entries: int) -> list
 
 
 def make_resources() -> list[dict]:
-    tasks = {"ProduceTuples": 5, "CreateSpectralHists": 5, "PlanSampling": 1, "ShuffleMergeSpectral": 2, "Training": 1}
+    tasks = {"ProduceTuples": 5, "CountSpectra": 5, "PlanSampling": 1, "ShuffleMergeSpectral": 2, "Training": 1}
     return [
         {
             "task": task,
@@ -106,7 +106,7 @@ def make_inputs(folder: Path, *, tuples: int = 1500, predictions: int = 6000) ->
         found.save(spectra[sample][name][0])
         if sample == "train":
             merged.append(path)
-    make_plan(load_spectra(spectra["train"]), config.sampling).save(folder / "plan.json")
+    plan_datasets(load_spectra(spectra["train"]), config.sampling).save(folder / "plan.json")
     flat = folder / "flat_0.h5"
     write_flat(flat, [make_flat(mock_tuples(tuples, seed=9), config.features)], config=config.features)
     scaling = make_scaling(sum_features(flat, config.features), config.features)

@@ -299,7 +299,7 @@ def test_features_can_be_chosen(inputs: ReportInputs):
 
 def test_resources_add_up(inputs: ReportInputs):
     table = first(resources_section(inputs), Table)
-    assert [row[0] for row in table.rows][:2] == ["ProduceTuples", "CreateSpectralHists"]
+    assert [row[0] for row in table.rows][:2] == ["ProduceTuples", "CountSpectra"]
     assert sum(int(row[1]) for row in table.rows[:-1]) == int(table.rows[-1][1]) == len(inputs.resources)
     total = sum(cost.wall_s for cost in costs(inputs.resources))
     assert total == pytest.approx(sum(r["wall_s"] for r in inputs.resources))

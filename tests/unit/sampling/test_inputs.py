@@ -72,6 +72,13 @@ def test_links_are_followed_and_circles_end(tree, tmp_path):
     assert files[-1] == ListedFile(str(tmp_path / "links/data/top.root"), "data", None, 3)
 
 
+def test_files_and_folders_are_left_out_by_name(tree):
+    files = list_inputs(str(tree), exclude=["a.root"], exclude_folders=["deep"])
+    assert names(files, tree) == [("DY/x.root", "DY"), ("TT/b.root", "TT"), ("top.root", "data")]
+    with pytest.raises(ConfigError, match=r"\['a.root'\] can be left out of a directory only; .*list.txt is a list"):
+        list_inputs(write(tree.parent, f"{tree}/TT/b.root 3\n"), exclude=["a.root"])
+
+
 @pytest.mark.parametrize(
     ("source", "kwargs", "error", "message"),
     [
