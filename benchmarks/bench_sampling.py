@@ -1,7 +1,8 @@
 """Shuffle and merge, step by step, from each store: ``python benchmarks/bench_sampling.py [--scale]``.
 
 Every step runs in a process of its own, so that its CPU time and its largest memory are known.
-Inputs are mock candidates with all branches of the schema.  ``--scale`` instead mixes up to 10^7
+Inputs are mock candidates: in our own stores with all branches of the schema, as "CMS ROOT" with as many branches and
+baskets as the files that the C++ tools were measured with.  ``--scale`` instead mixes up to 10^7
 entries (hard links of one file) to see that cost grows linearly and memory does not grow.
 """
 
@@ -25,7 +26,7 @@ from taumltools.config.sampling import SamplingConfig
 from taumltools.config.validation import ValidationConfig
 from taumltools.sampling.acceptance import make_plan
 from taumltools.sampling.counted import CountedFile
-from taumltools.sampling.gather import choose_part, write_part
+from taumltools.sampling.gather import ADDED, choose_part, write_part
 from taumltools.sampling.partition import InputFile
 from taumltools.sampling.repeated import find_in_dataset
 from taumltools.sampling.sample import Sample, bin_counts
@@ -33,14 +34,24 @@ from taumltools.sampling.spectra import count_spectra
 from taumltools.tuples import rootwrite
 from taumltools.tuples.io import TupleWriter, open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.schema import tautuple_schema
 
-FILES, ENTRIES = 3, 10_000
-"""As many candidates as the C++ tools split in the reference measurement."""
+FILES, ENTRIES = 3, 14_300
+"""Entries of a file as in the measurement of the C++ tools."""
 
-CMS_BASKET = 250
-"""Entries per basket of a file with some 24,000 baskets, as files of CMS have."""
+CMS_BASKET, CMS_BRANCHES = 230, 386
+"""Entries per basket, and branches, as in that measurement: some 24,000 baskets a file.  Our own files have all 711
+branches."""
 
 CONFIG = SamplingConfig(lastbin_takeall=True, lastbin_disbalance=100, enable_emptybin=True, n_jobs=1)
+
+
+def cms_branches() -> list[str]:
+    """All scalars, then the collections with most objects, until there are as many as in 2020."""
+    schema = tautuple_schema()
+    counts = {prefix: len(c) for prefix, c in mock_tuples(100).collections.items()}
+    names = sorted(schema.branches, key=lambda n: -counts.get(schema.branches[n].collection, 1 << 30))
+    return names[:CMS_BRANCHES]
 
 
 def inputs(folder: Path, kind: str) -> list[InputFile]:
@@ -62,7 +73,7 @@ def make_file(path: Path, kind: str, seed: int) -> None:
         return
     block, rootwrite.BLOCK = rootwrite.BLOCK, CMS_BASKET
     try:
-        with TupleWriter(path, compression=kind.removeprefix("cms-")) as writer:
+        with TupleWriter(path, cms_branches(), kind.removeprefix("cms-")) as writer:
             writer.append(tuples)
     finally:
         rootwrite.BLOCK = block
@@ -92,6 +103,9 @@ def read_all(folder: Path, kind: str) -> int:
 def spectral(folder: Path, kind: str, **changes: object) -> int:
     """ShuffleMergeSpectral: entries read."""
     files = inputs(folder, kind)
+    if kind.startswith("cms"):  # what is not in the input is not written as missing
+        kept = set(cms_branches()) | set(ADDED)
+        changes["disabled_branches"] = tuple(name for name in tautuple_schema().branches if name not in kept)
     config = replace(CONFIG, **changes)
     counted = [CountedFile(f, count_spectra(f.path, config.spectra)) for f in files]
     sample = Sample(files, config, bin_counts=bin_counts(counted, config))
@@ -153,7 +167,8 @@ STEPS: dict[str, tuple[Callable[..., int], tuple]] = {
     "read all, CMS ROOT ZSTD": (read_all, ("cms-zstd",)),
     "read all, native": (read_all, ("arrow",)),
     "split to 474 files, native": (split, ("arrow", "arrow")),
-    "split to 474 files, ROOT to ROOT": (split, ("cms-lz4", "root")),
+    "split to 474 files, CMS ROOT to native": (split, ("cms-zlib", "arrow")),
+    "split to 474 files, CMS ROOT to ROOT": (split, ("cms-zlib", "root")),
     "(splitting for the next, native)": (merge, ("arrow",)),
     "binned merge, native": (merge, ("arrow",)),
     "(splitting for the next, ROOT)": (merge, ("root",)),
@@ -251,9 +266,9 @@ def scale() -> list[dict]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (file, *_) = inputs(folder, "arrow")
-        for number in range(1000):
+        for number in range(700):
             os.link(file.path, folder / f"link_{number:04}.arrow")
-        for links in (10, 100, 1000):
+        for links in (7, 70, 700):
             count, cpu, wall, memory = alone(mix_links, (folder, links))
             rows.append({"name": f"mix {count:,} entries", "value": count / cpu, "unit": "taus per CPU second"})
             rows.append({"name": f"mix {count:,} entries: wall", "value": wall, "unit": "s"})
