@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+REASON = "removed by --cancel-jobs"
+"""What the history and the journal say of removed jobs."""
 
 
 def jobs_of(task: Any) -> list[Any]:
@@ -35,24 +38,16 @@ def remove_jobs(task: Any) -> None:
     Raises:
         BatchError: a driver is at work, which would submit them again.
     """
-    from taumltools.batch.causes import Cause
-    from taumltools.batch.journal import Journal, read_events
     from taumltools.batch.layout import Layout
-    from taumltools.batch.ledger import Ledger
-    from taumltools.batch.lock import holder, is_locked
-    from taumltools.errors import BatchError
+    from taumltools.batch.lock import driver_lock
 
     layout = Layout(task.state_folder)
-    if is_locked(layout.lock):
-        raise BatchError(
-            f"{task.label}: a driver ({holder(layout.lock)}) is at work and would submit again; stop it first"
-        )
-    jobs = jobs_of(task)
-    task.pool().remove([job.id for job in jobs], "removed by --cancel-jobs")
-    if layout.journal.exists():
-        living = Ledger.replay(read_events(layout.journal)).living()
-        ended = {"event": "ended", "cause": str(Cause.SUPERSEDED), "message": "removed by --cancel-jobs"}
-        Journal(layout.journal).write_all([ended | {"branch": a.branch, "attempt": a.number} for a in living])
+    if layout.folder.exists():
+        with driver_lock(layout.lock, task.label, interval=None):
+            jobs = _remove(task, layout)
+    else:  # it was lost, or there never was one: nobody to keep out, and nothing to write
+        jobs = jobs_of(task)
+        task.pool().remove([job.id for job in jobs], REASON)
     lines = [f"{task.label}: {_count(jobs)} removed from the queue"]
     for other in with_upstream(task):
         if other.state_folder != task.state_folder and Layout(other.state_folder).journal.exists():
@@ -60,6 +55,31 @@ def remove_jobs(task: Any) -> None:
             if left:
                 lines.append(f"{other.label}, upstream, has {_count(left)} more: {other.command} --cancel-jobs")
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _remove(task: Any, layout: Any) -> list[Any]:
+    """Remove jobs, and end their attempts; those without a job in this queue are left to the next driver."""
+    from taumltools.batch.causes import Cause
+    from taumltools.batch.journal import Journal, read_events
+    from taumltools.batch.ledger import Ledger
+    from taumltools.errors import BatchError
+
+    pool, ledger = task.pool(), Ledger.replay(read_events(layout.journal))
+    here, before = pool.where(), str(ledger.header.get("schedd", ""))
+    if ledger.living() and before not in {"", here}:
+        raise BatchError(
+            f"{task.label}: its jobs are at the scheduler {before}, this machine speaks to {here}: remove them there"
+        )
+    jobs = jobs_of(task)
+    pool.remove([job.id for job in jobs], REASON)
+    removed = {(job.branch, job.attempt) for job in jobs}
+    ended: dict[str, Any] = {"event": "ended", "cause": str(Cause.SUPERSEDED), "message": REASON}
+    events: list[Mapping[str, Any]] = [
+        ended | {"branch": a.branch, "attempt": a.number} for a in ledger.living() if (a.branch, a.number) in removed
+    ]
+    if events:
+        Journal(layout.journal).write_all(events)
+    return jobs
 
 
 def _count(jobs: list[Any]) -> str:

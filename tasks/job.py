@@ -25,7 +25,7 @@ log = logging.getLogger("tasks.job")  # not __name__, which is __main__ in a job
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FLAKY = {
     errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTUNREACH,
-    errno.ECONNRESET, errno.ECONNREFUSED, errno.EREMOTEIO,
+    errno.ECONNRESET, errno.ECONNREFUSED, errno.EREMOTEIO, errno.EMFILE, errno.ENFILE,
 }  # fmt: skip
 
 

@@ -31,22 +31,35 @@ BATCH_PARAMETERS = {
     "dry_run", "retry_failed", "cancel_jobs",
 }  # fmt: skip
 
+RESUMED = (*RESOURCE_PARAMETERS, "batch_name", "poll_interval", "retries", "parallel_jobs", "tolerance", "acceptance")
+"""Parameters that the command which goes on with a workflow repeats."""
+
+DEFAULT_SITE = "generic"
+
 NOT_NAMING = BATCH_PARAMETERS | {"workflow", "effective_workflow", "branch", "acceptance", "tolerance", "pilot"}
 """Parameters that do not say which workflow it is."""
 
 
+WORKFLOW_FILE = "workflow"
+"""File beside the journal that holds the workflow's id, so that it stays whatever name the store is reached by."""
+
+
 def workflow_id(state_folder: Path) -> str:
-    """The attribute by which a workflow's jobs are found in the queue: a hash of its folder.
+    """The attribute by which a workflow's jobs are found in the queue.
 
     Args:
         state_folder: where its journal is; absolute.
 
     Returns:
-        16 hex digits.
+        16 hex digits: what the first driver wrote down, or else a hash of the folder's real path.
     """
     import hashlib
 
-    return hashlib.sha256(str(state_folder).encode()).hexdigest()[:16]
+    try:
+        known = (state_folder / WORKFLOW_FILE).read_text().strip()
+    except OSError:
+        known = ""
+    return known or hashlib.sha256(os.path.realpath(state_folder).encode()).hexdigest()[:16]
 
 
 def batch_root() -> Path:
@@ -59,7 +72,7 @@ def batch_root() -> Path:
 
 def site_name(given: str = NO_STR) -> str:
     """The site to use: what was given, ``$TAUML_SITE``, or ``generic``."""
-    return given if given != NO_STR else os.environ.get("TAUML_SITE", "generic")
+    return given if given != NO_STR else os.environ.get("TAUML_SITE", DEFAULT_SITE)
 
 
 class BatchProxy(BaseWorkflowProxy):
@@ -231,21 +244,26 @@ class BatchWorkflow(BaseWorkflow):
 
     @property
     def command(self) -> str:
-        """The command that goes on with this workflow."""
-        words = [
-            word for name, text in self.naming_parameters().items() for word in (f"--{name.replace('_', '-')}", text)
-        ]
+        """The command that goes on with this workflow: the same site, resources and limits."""
+        given = self.naming_parameters() | self._given(set(RESUMED))
+        if (site := site_name(self.site)) != DEFAULT_SITE:
+            given["site"] = site
+        words = [word for name, text in given.items() for word in (f"--{name.replace('_', '-')}", text)]
         return shlex.join(["law", "run", self.get_task_family(), *words, "--workflow", "htcondor"])
 
     def naming_parameters(self) -> dict[str, str]:
         """Parameters that say which workflow it is and differ from their default, as strings."""
-        family, ignored = self.get_task_family(), NOT_NAMING | set(self.interactive_params) | {"log_file"}
-        named = {}
+        ignored = NOT_NAMING | set(self.interactive_params) | {"log_file"}
+        return self._given({name for name, _ in self.get_params()} - ignored)
+
+    def _given(self, names: set[str]) -> dict[str, str]:
+        """Those of some parameters that differ from their default, as strings."""
+        family, given = self.get_task_family(), {}
         for name, parameter in self.get_params():
             default = parameter.task_value(family, name) if parameter.has_task_value(family, name) else None
-            if name not in ignored and getattr(self, name) != default:
-                named[name] = parameter.serialize(getattr(self, name))
-        return named
+            if name in names and getattr(self, name) != default:
+                given[name] = parameter.serialize(getattr(self, name))
+        return given
 
     @property
     def state_folder(self) -> Path:
@@ -293,6 +311,7 @@ class BatchWorkflow(BaseWorkflow):
             limits=(parallel, site.queue_limit),
             submission_limit=site.submission_limit,
             poll_interval=self.poll_interval or site.poll_interval,
+            settle=site.settle_time,
             bootstrap=BOOTSTRAP_ERRORS,
             header=self.journal_header(),
         )
@@ -335,6 +354,7 @@ class BatchWorkflow(BaseWorkflow):
         if warning := caps_line(settings.resources, self.site_config):
             log.warning("%s: %s", self.label, warning)
         with driver_lock(layout.lock, self.label, settings.poll_interval):
+            (layout.folder / WORKFLOW_FILE).write_text(settings.workflow + "\n")
             driver = Driver(settings, RemoteWork(self, layout), self.pool(), layout.folder)
             if self.retry_failed:
                 driver.forgive()

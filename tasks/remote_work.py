@@ -44,7 +44,8 @@ class RemoteWork:
         self.task = task
         self.layout = layout
         self.site = task.site_config
-        self.paths = {branch: task.path_of(branch) for branch in task.branch_map}
+        # of all branches: jobs of those that --branches leaves out may be in the queue
+        self.paths = {branch: task.path_of(branch) for branch in range(task.n_branches())}
         self.log = layout.log
 
     # ------------------------------------------------------------------ products
@@ -56,11 +57,21 @@ class RemoteWork:
         return present(self.paths)
 
     def check(self, branch: int) -> str:
-        """Empty if the product is valid; else what is wrong, and it was put aside."""
+        """Empty if the product is valid; else what is wrong, and it was put aside.
+
+        Raises:
+            PoolError: it cannot be judged now, since the file system or this machine fails; to be tried again.
+        """
+        from tasks.job import cause_of
+        from taumltools.batch.causes import Cause
+        from taumltools.errors import PoolError
+
         path = self.paths[branch]
         try:
             self.task.as_branch(branch).validate(path)
         except Exception as error:
+            if cause_of(error) in {Cause.NODE, Cause.DISK, Cause.MEMORY}:
+                raise PoolError(f"{path} cannot be checked now: {error}") from error
             aside = path.with_name(f".{path.name}.invalid-{time.time_ns()}")
             try:
                 os.rename(path, aside)
@@ -76,7 +87,7 @@ class RemoteWork:
 
         for folder in {path.parent for path in self.paths.values()}:
             remove_temporaries(folder)
-        remove_inputs(self.layout.submission("any").parent)
+        remove_inputs(self.layout.submissions)
         done = self.products()
         for path in self.layout.folder.glob("deliveries/*/branch_*.tar"):
             if int(path.name.split("_")[1]) in done:
@@ -122,6 +133,11 @@ class RemoteWork:
         for path in {f(a.branch, a.number).parent for a in attempts for f in (self.layout.log, self.layout.delivery)}:
             path.mkdir(parents=True, exist_ok=True)
         self.layout.report(0, 1).parents[1].mkdir(parents=True, exist_ok=True)
+        for (
+            a
+        ) in attempts:  # a lost journal begins anew, and what an earlier attempt of that number left is not of this one
+            for stale in (self.layout.report(a.branch, a.number), self.layout.delivery(a.branch, a.number)):
+                stale.unlink(missing_ok=True)
         (folder / "specification.json").write_text(json.dumps(self.specification(), indent=1))
         script = folder / "job.sh"
         script.write_text(self.script(folder / "specification.json"))
@@ -208,7 +224,7 @@ class RemoteWork:
             return
         from taumltools.batch.inputs import INPUTS, pack_inputs, remove_inputs
 
-        remove_inputs(folder.parent)
+        remove_inputs(self.layout.submissions)
         for attempt in attempts:
             path = folder / INPUTS.format(branch=attempt.branch)
             pack_inputs(path, store_root(), self.products_read(attempt.branch))

@@ -14,6 +14,7 @@ class Cause(StrEnum):
     NODE = "node or network"
     DISK = "disk full"
     KILLED = "killed by a signal"
+    CRASHED = "crashed"
     REMOVED = "removed from the queue"
     HELD = "held"
     VANISHED = "vanished without a trace"
@@ -23,6 +24,7 @@ class Cause(StrEnum):
     PROXY = "proxy"
     SUBMISSION = "wrong submission"
     BOOTSTRAP = "bootstrap"
+    SETUP = "wrong set-up of the worker"
     NO_OUTPUT = "no valid output"
     SUPERSEDED = "superseded"
     NOT_SUBMITTED = "not submitted"
@@ -56,6 +58,8 @@ ANSWERS: dict[Cause, Answer] = {
     Cause.VANISHED: Answer.AGAIN,
     Cause.NOT_SUBMITTED: Answer.AGAIN,
     Cause.BOOTSTRAP: Answer.AGAIN,
+    Cause.CRASHED: Answer.MEND,
+    Cause.SETUP: Answer.MEND,
     Cause.TASK: Answer.MEND,
     Cause.INPUT: Answer.MEND,
     Cause.TRANSFER: Answer.MEND,
@@ -63,7 +67,8 @@ ANSWERS: dict[Cause, Answer] = {
     Cause.SUBMISSION: Answer.MEND,
     Cause.NO_OUTPUT: Answer.MEND,
 }
-"""What each cause calls for.  A full disk and a failed bootstrap are mostly those of one node."""
+"""What each cause calls for.  A full disk and a bundle that cannot be unpacked are mostly those of one node; a program that
+crashes, and a set-up that does not fit the workers, fail everywhere."""
 
 EXIT_CODES: dict[Cause, int] = {
     Cause.DONE: 0,
@@ -81,11 +86,13 @@ ADVICE: dict[Cause, str] = {
     Cause.NODE: "machines keep failing: exclude them with --requirements, or ask the site",
     Cause.DISK: "free space in the store, or ask for more scratch space with --disk",
     Cause.KILLED: "see the log; a process killed without a word often used too much memory: try --max-memory",
+    Cause.CRASHED: "a program or library crashed: see the log; mend it, then run the command with --retry-failed",
     Cause.REMOVED: "somebody removes the jobs from the queue; stop this command first if that was you",
     Cause.HELD: "condor_q -hold tells what the site says; ask the site if it holds the jobs",
     Cause.VANISHED: "ask the site: the scheduler forgot the jobs",
     Cause.NOT_SUBMITTED: "the scheduler did not take the jobs: see the warnings, and look at the submit file with --dry-run",
     Cause.BOOTSTRAP: "see the log: the worker could not set up the environment",
+    Cause.SETUP: "mend setup, python or requirements of the site in configs/site, then run the command with --retry-failed",
     Cause.TASK: "see the traceback in the log; mend it, then run the command with --retry-failed",
     Cause.INPUT: "run the task that makes the input, then the command with --retry-failed",
     Cause.TRANSFER: "see the hold reason: a file to transfer does not exist or cannot be written",

@@ -34,10 +34,25 @@ class Policy:
 
 @dataclass(frozen=True)
 class Again:
-    """Submit the branch, with these resources, not before this time (seconds since 1970)."""
+    """Submit the branch.
+
+    Attributes:
+        resources: what to ask for.
+        not_before: not before this time, in seconds since 1970.
+        delay: how long that is after the failure, in seconds.
+    """
 
     resources: Resources
     not_before: float = 0.0
+    delay: float = 0.0
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time; a clock that was set back makes nobody wait for longer than the delay.
+
+        Args:
+            now: seconds since 1970.
+        """
+        return not 0 < self.not_before - now <= self.delay
 
 
 @dataclass(frozen=True)
@@ -127,7 +142,7 @@ def next_attempt(
     delay = 0.0
     if last.answer is Answer.AGAIN:
         delay = policy.retry_delay * min(MAX_DELAY_FACTOR, 2 ** (counts[Answer.AGAIN] - 1))
-    return Again(resources, (last.ended or 0.0) + delay)
+    return Again(resources, (last.ended or 0.0) + delay, delay)
 
 
 def _give_up(last: Attempt, why: str) -> GiveUp:

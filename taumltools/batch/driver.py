@@ -23,11 +23,12 @@ from taumltools.batch.causes import Cause
 from taumltools.batch.decide import Again, GiveUp, Plan, exceeded, grown, next_attempt, tidy, within_limits
 from taumltools.batch.journal import Journal, read_events
 from taumltools.batch.ledger import Attempt, Ending, Ledger
-from taumltools.batch.messages import failure_message, progress_line
+from taumltools.batch.messages import failure_message
 from taumltools.batch.pool import Pool
 from taumltools.batch.resources import Resources
 from taumltools.batch.snapshot import Snapshot
 from taumltools.batch.states import Job, State, held, left
+from taumltools.batch.telling import REMIND, Teller
 from taumltools.batch.work import Settings, Work
 from taumltools.errors import BatchError, NoPoolError, PoolError
 
@@ -36,14 +37,14 @@ log = logging.getLogger(__name__)
 FIRST_PATIENCE = 120.0
 """Seconds for which a scheduler may be out of reach that was never reached."""
 
-REMIND = 60.0
-"""Seconds after which something is said again that has not changed."""
-
-MAX_REFUSALS = 5
-"""How often in a row a submission may be refused by a scheduler that answers."""
+MAX_REFUSALS, REFUSED_FOR = 5, 120.0
+"""How often in a row, and for how many seconds, a submission may be refused by a scheduler that answers."""
 
 LOOKS = 2
-"""How many looks a job may be missing everywhere before its attempt is given up as lost."""
+"""How many looks a job may be missing everywhere, at least, before its attempt is given up as lost."""
+
+MAX_SILENT = 3
+"""How often in a row the scheduler may not answer, at least, before it is given up: a machine may have slept meanwhile."""
 
 FETCHES = 10
 """How often it is tried to fetch the spooled output of a job; the queue keeps it meanwhile."""
@@ -79,15 +80,15 @@ class Driver:
         self.ledger = Ledger.replay(read_events(self.journal.path))
         self.snapshot = Snapshot(folder / "snapshot.json")
         self.seen: dict[int, float] = {}
-        self.missing: dict[tuple[int, int], int] = {}
+        self.missing: dict[tuple[int, int], tuple[int, float]] = {}
         self.fetches: dict[str, int] = {}
         self.given_up: dict[int, GiveUp] = {}
         self.stopping = False
-        self.last_line = ""
+        self.teller = Teller(settings, clock)
         self.opened = self.reached = False
         self.last_told = float("-inf")
-        self.last_change = clock()
-        self.refusals = 0
+        self.refusals = self.silent = 0
+        self.refused_since = clock()
         self.silent_since: float | None = None
 
     # ------------------------------------------------------------------ the loop
@@ -106,12 +107,16 @@ class Driver:
             self.sleep(self.settings.poll_interval)
         self.work.clean()
         self.note([{"event": "closed"}])
-        if self.stopping or (self.given_up and len(self.seen) < self.settings.enough):
+        if self.stopping or (self.given_up and self.delivered() < self.settings.enough):
             settings = self.settings
             raise BatchError(
                 failure_message(settings.label, self.given_up, self.ledger, self.work.log, settings.header)
             )
         return self.given_up
+
+    def delivered(self) -> int:
+        """How many of the wanted branches have their product."""
+        return sum(branch in self.seen for branch in self.settings.branches)
 
     def _turn_if_reachable(self) -> bool:
         """One turn; a scheduler out of reach is waited for, longer if it was in reach before."""
@@ -124,15 +129,16 @@ class Driver:
                 raise
             self._bear(error)
             return False
-        self.silent_since, self.reached = None, True
+        self.silent_since, self.silent, self.reached = None, 0, True
         return finished
 
     def _bear(self, error: PoolError) -> None:
         """Wait for a scheduler that does not answer, but not for ever; say so once a minute."""
         now = self.clock()
         self.silent_since = now if self.silent_since is None else self.silent_since
+        self.silent += 1
         patience = self.settings.patience if self.reached else min(self.settings.patience, FIRST_PATIENCE)
-        if now - self.silent_since > patience:
+        if now - self.silent_since > patience and self.silent > MAX_SILENT:
             after = (
                 "Jobs run on; the same command goes on from here" if self.ledger.living() else "Nothing was submitted"
             )
@@ -149,7 +155,7 @@ class Driver:
             PoolError: the scheduler does not answer.
         """
         here, before = self.pool.where(), str(self.ledger.header.get("schedd", ""))
-        if before not in {"", here} and any(attempt.job for attempt in self.ledger.living()):
+        if before not in {"", here} and self.ledger.living():
             raise BatchError(
                 f"{self.settings.label}: its jobs are at the scheduler {before}, this machine speaks to {here}: "
                 f"go on from a machine that speaks to {before}, or set 'schedd: {before}' in a site file of yours"
@@ -255,11 +261,11 @@ class Driver:
             problem = str(error)
             log.warning("%s, branch %d: %s", self.settings.label, job.branch, error)
         looks = self.fetches[job.id] = self.fetches.get(job.id, 0) + 1
-        # a job that ended well may have made a product that this machine does not see yet
-        patience = FETCHES if problem else LOOKS if job.ad.get("ExitCode") == 0 else 1
+        settled = self._settled(job.branch, job.attempt)
         attempt = self.ledger.find(job.branch, job.attempt)
         ending = self._ending_by_report(attempt) if attempt else None
-        if ending is None and looks < patience:
+        # a job that ended well may have made a product that this machine does not see yet
+        if ending is None and (looks < FETCHES if problem else job.ad.get("ExitCode") == 0 and not settled):
             return False
         other = Ending(Cause.TRANSFER, problem) if problem else left(job.ad, self.settings.bootstrap)
         self.note([self._ended(job.branch, job.attempt, ending or other)])
@@ -278,7 +284,8 @@ class Driver:
         """Find out what became of attempts whose job is not in the queue any more."""
         there = {(job.branch, job.attempt) for job in jobs}
         gone = [a for a in self.ledger.living() if (a.branch, a.number) not in there]
-        self.missing = {key: n for key, n in self.missing.items() if key not in there}
+        fetched = {(job.branch, job.attempt) for job in jobs if job.state is State.COMPLETED}
+        self.missing = {key: n for key, n in self.missing.items() if key not in there or key in fetched}
         open_ends: list[Attempt] = []
         events: list[Mapping[str, Any]] = []
         for attempt in gone:
@@ -307,17 +314,25 @@ class Driver:
             return Ending(Cause(report["cause"]), report["message"], report["code"], **usage)
         return None
 
+    def _settled(self, branch: int, number: int) -> bool:
+        """Count a look that found nothing; whether it was looked often and long enough to believe that."""
+        looks, since = self.missing.get((branch, number), (0, self.clock()))
+        self.missing[branch, number] = (looks + 1, since)
+        return looks + 1 >= LOOKS and self.clock() - since >= self.settings.settle
+
     def _ask_history(self, attempts: Sequence[Attempt]) -> None:
         since = min(attempt.submitted for attempt in attempts)
+        settled = {(a.branch, a.number) for a in attempts if self._settled(a.branch, a.number)}
         known = self.pool.history(self.settings.workflow, {a.submission for a in attempts}, since)
+        if lost := [a for a in attempts if (a.branch, a.number) in settled - set(known)]:
+            known |= self.pool.history(self.settings.workflow, {a.submission for a in lost}, None)
         for attempt in attempts:
             key = (attempt.branch, attempt.number)
-            looks = self.missing[key] = self.missing.get(key, 0) + 1
             ad = known.get(key)
             # a job that ended well may have made a product that this machine does not see yet
-            if ad is not None and (looks >= LOOKS or ad.get("ExitCode") != 0):
+            if ad is not None and (key in settled or ad.get("ExitCode") != 0):
                 self.end(attempt.branch, attempt.number, ad)
-            elif looks >= LOOKS:
+            elif key in settled:
                 cause = Cause.VANISHED if attempt.job else Cause.NOT_SUBMITTED
                 ending = Ending(cause, "neither in the queue nor in the history")
                 self.note([self._ended(attempt.branch, attempt.number, ending)])
@@ -349,7 +364,7 @@ class Driver:
             )
             if isinstance(verdict, GiveUp):
                 self._give_up(branch, verdict)
-            elif isinstance(verdict, Again) and verdict.not_before <= self.clock():
+            elif isinstance(verdict, Again) and verdict.is_due(self.clock()):
                 wanted.append((branch, verdict.resources))
         if exceeded(len(self.given_up), len(self.settings.branches), self.settings.tolerance):
             self._stop()
@@ -397,36 +412,19 @@ class Driver:
             jobs = self.pool.submit(text, items)
         except PoolError as error:
             self.refusals += 1
-            if self.refusals >= MAX_REFUSALS:
+            self.refused_since = self.clock() if self.refusals == 1 else self.refused_since
+            if self.refusals >= MAX_REFUSALS and self.clock() - self.refused_since >= REFUSED_FOR:
                 raise BatchError(f"{self.settings.label}: {error} (refused {self.refusals} times)") from error
             raise
         self.refusals = 0
         return jobs
-
-    # ------------------------------------------------------------------ telling
 
     def tell(self, jobs: Sequence[Job], submitted: Sequence[int]) -> None:
         """Say how far it is, if that changed, and keep it on disk for ``law run Status``."""
         states = {job.branch: job.state for job in jobs} | dict.fromkeys(submitted, State.IDLE)
         states = {branch: state for branch, state in states.items() if branch not in self.seen}
         self.snapshot.write(self.clock(), states, self.given_up)
-        line = progress_line(self.settings.label, self.settings.branches, self.seen, states, self.given_up)
-        if line != self.last_line:
-            log.info("%s", line)
-            self.last_line, self.last_change = line, self.clock()
-        elif states and set(states.values()) == {State.IDLE}:
-            self._tell_of_waiting(jobs)
-
-    def _tell_of_waiting(self, jobs: Sequence[Job]) -> None:
-        """When nothing has started for long: since when, and where to look."""
-        now = self.clock()
-        if now - self.last_change >= max(REMIND, 30 * self.settings.poll_interval) and jobs:
-            self.last_change = now
-            log.info(
-                "%s: still waiting, nothing has started: each asks for %s; condor_q -better-analyze %s tells why. "
-                "To ask for something else: Ctrl-C, and the same command with other options",
-                self.settings.label, self.settings.resources, jobs[0].id,
-            )  # fmt: skip
+        self.teller.tell(states, self.seen, self.given_up, [job.id for job in jobs])
 
     def forgive(self) -> None:
         """Failures up to here count no more (``--retry-failed``)."""

@@ -47,5 +47,5 @@ def remove_inputs(folder: Path) -> None:
     Args:
         folder: of the submissions of a workflow; it may not exist.
     """
-    for path in folder.glob("*/" + INPUTS.format(branch="*")):
+    for path in folder.glob("*/*/" + INPUTS.format(branch="*")):
         path.unlink(missing_ok=True)

@@ -56,8 +56,13 @@ class Layout:
 
     def submission(self, name: str) -> Path:
         """Folder of the script, the specification and the submit file of one submission."""
-        return self.folder / "submissions" / name
+        return self.submissions / name[:2] / name
+
+    @property
+    def submissions(self) -> Path:
+        """Folders of all submissions, by the first two letters of their names."""
+        return self.folder / "submissions"
 
     def events(self, name: str) -> Path:
         """HTCondor's event log of one submission."""
-        return self.folder / "events" / f"{name}.log"
+        return self.folder / "events" / name[:2] / f"{name}.log"

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from taumltools.errors import BatchError
+
 log = logging.getLogger(__name__)
 
 
@@ -44,24 +46,32 @@ def is_locked(path: Path) -> bool:
 
 
 @contextmanager
-def driver_lock(path: Path, label: str, interval: float, sleep: Callable[[float], None] = time.sleep) -> Iterator[None]:
+def driver_lock(
+    path: Path, label: str, interval: float | None, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[None]:
     """Hold the lock of a workflow; wait as long as another driver does.
 
     Args:
         path: lock file; stays behind and says who held it.
         label: the workflow, for the message.
-        interval: seconds between two tries.
+        interval: seconds between two tries; None: do not wait.
         sleep: how to wait.
 
     Yields:
         When the lock is held.  Where the file system has no locks the work goes on without:
         superfluous jobs are then found in the queue and removed.
+
+    Raises:
+        BatchError: another driver is at work, and it should not be waited for.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         told = False
         while not _try(handle):
+            if interval is None:
+                who = holder(path) or "unknown"
+                raise BatchError(f"{label}: a driver ({who}) is at work and would submit again; stop it first")
             if not told:
                 log.info("%s: another driver (%s) is at work; waiting for it", label, holder(path) or "unknown")
                 told = True

@@ -43,7 +43,9 @@ class Pool(Protocol):
     def jobs(self, workflow: str) -> list[Job]:
         """All jobs of a workflow that are in the queue."""
 
-    def history(self, workflow: str, submissions: Iterable[str], since: float) -> dict[tuple[int, int], dict[str, Any]]:
+    def history(
+        self, workflow: str, submissions: Iterable[str], since: float | None
+    ) -> dict[tuple[int, int], dict[str, Any]]:
         """Attributes of jobs that left the queue, by branch and number of the attempt."""
 
     def submit(self, text: str, items: Sequence[Mapping[str, str]]) -> list[str]:
@@ -125,13 +127,17 @@ class CondorPool:
             raise _unreachable(self.name, error) from error
         return [Job.from_ad(plain(ad)) for ad in ads]
 
-    def history(self, workflow: str, submissions: Iterable[str], since: float) -> dict[tuple[int, int], dict[str, Any]]:
+    def history(
+        self, workflow: str, submissions: Iterable[str], since: float | None
+    ) -> dict[tuple[int, int], dict[str, Any]]:
         """Attributes of jobs that left the queue.
 
         Args:
             workflow: value of the attribute ``TaumlWorkflow``.
             submissions: the submissions they were part of.
-            since: jobs that left before this time (seconds since 1970) are not looked at.
+            since: the search ends at the first job, from the newest on, that ended before this time (seconds since
+                1970); None searches all: jobs that stayed in the queue after their end enter the history late, with an
+                early end, and hide what is behind them.
 
         Returns:
             Their attributes by branch and number of the attempt; it can lag behind the queue.
@@ -145,7 +151,7 @@ class CondorPool:
             ads = schedd.history(
                 constraint=f'TaumlWorkflow == "{workflow}" && ({wanted})',
                 projection=list(ATTRIBUTES),
-                since=f"EnteredCurrentStatus < {int(since) - 60}",
+                since=None if since is None else f"EnteredCurrentStatus < {int(since) - 60}",
             )
             return {(int(ad["TaumlBranch"]), int(ad["TaumlAttempt"])): plain(ad) for ad in ads}
         except Exception as error:

@@ -6,6 +6,7 @@ HoldReasonCode); what is seen of each on a real pool is in tests/condor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -82,6 +83,9 @@ HOLD_WORDS: tuple[tuple[tuple[str, ...], Cause], ...] = (
 )
 """Words in the reason of a policy, which has one code for all its reasons."""
 
+EXPRESSION = re.compile(r"expression\s+'(.*)'\s+evaluated", re.DOTALL)
+"""How a policy without a text of its own gives its reason: by quoting itself."""
+
 POLICY_CODES = {1, 3, 21, 26, 34}
 """HoldReasonCodes whose reason is a text of the site's or the user's own."""
 
@@ -102,6 +106,12 @@ held, the exit code and signal only when it is completed.
 
 LAST_SIGNAL = 64
 """A shell ends with 128 plus the number of the signal that killed its program; 255 is no such code."""
+
+CRASHES = {4, 5, 6, 8, 11, 31}
+"""Signals by which a program ends that does something wrong (SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGSYS)."""
+
+SETUP_CODES = {20, 24, 25, 26, 27}
+"""Exit codes of the job's script (:data:`taumltools.batch.bootstrap.BOOTSTRAP_ERRORS`) that every worker would give."""
 
 SUSPICIOUS_MEMORY = 0.9
 """A process killed by SIGKILL with at least this part of its requested memory in use ran out of it."""
@@ -194,7 +204,21 @@ def _killed(ad: Mapping[str, Any], signal: int, by: str) -> Ending:
     if signal == 9 and full:
         message = f"{by} was killed while it used {used:.0f} of {requested} MB"
         return Ending(Cause.MEMORY, message, -signal, **measured)
-    return Ending(Cause.KILLED, f"{by} was killed by signal {signal}", -signal, **measured)
+    cause = Cause.CRASHED if signal in CRASHES else Cause.KILLED
+    return Ending(cause, f"{by} was killed by signal {signal}", -signal, **measured)
+
+
+def _why_removed(reason: str, ad: Mapping[str, Any], measured: Mapping[str, Any]) -> Cause:
+    """Cause of a removal; a policy that quotes its whole expression says little by the words in it."""
+    quoted = EXPRESSION.search(reason)
+    if found := _by_words(EXPRESSION.sub("", reason)):
+        return found
+    requested, used = ad.get("RequestMemory"), measured["memory_mb"]
+    words = quoted[1].lower() if quoted else ""
+    if "memory" in words:
+        full = isinstance(requested, int | float) and used is not None and used >= SUSPICIOUS_MEMORY * requested
+        return Cause.MEMORY if full else Cause.REMOVED
+    return Cause.RUNTIME if _by_words(words) is Cause.RUNTIME else Cause.REMOVED
 
 
 def left(ad: Mapping[str, Any], bootstrap: Mapping[int, str]) -> Ending:
@@ -210,14 +234,15 @@ def left(ad: Mapping[str, Any], bootstrap: Mapping[int, str]) -> Ending:
     measured = _measured(ad)
     if int(ad.get("JobStatus", 4)) == 3:
         reason = str(ad.get("RemoveReason") or "no reason given")
-        return Ending(_by_words(reason) or Cause.REMOVED, f"removed: {reason}", **measured)
+        return Ending(_why_removed(reason, ad, measured), f"removed: {reason}", **measured)
     if ad.get("ExitBySignal"):
         return _killed(ad, int(ad.get("ExitSignal") or 0), "the job")
     code = ad.get("ExitCode")
     if not isinstance(code, int):
         return Ending(Cause.KILLED, "the job ended without an exit code", **measured)
     if code in bootstrap:
-        return Ending(Cause.BOOTSTRAP, bootstrap[code], code, **measured)
+        cause = Cause.SETUP if code in SETUP_CODES else Cause.BOOTSTRAP
+        return Ending(cause, bootstrap[code], code, **measured)
     if code in {126, 127}:
         return Ending(Cause.BOOTSTRAP, "the program could not be started on the worker", code, **measured)
     if 128 < code <= 128 + LAST_SIGNAL:

@@ -53,6 +53,7 @@ class Settings:
         limits: most jobs in the queue at a time; 0 is no limit.
         submission_limit: most jobs in one submission; 0 is no limit.
         poll_interval: seconds between two looks.
+        settle: seconds that products and histories may take until they are seen here.
         patience: seconds for which the scheduler may be out of reach.
         bootstrap: messages of the exit codes of the job's script.
         header: what the journal keeps of the workflow: command, parameters.
@@ -68,6 +69,7 @@ class Settings:
     limits: tuple[int, ...] = ()
     submission_limit: int = 0
     poll_interval: float = 60.0
+    settle: float = 90.0
     patience: float = 3600.0
     bootstrap: Mapping[int, str] = field(default_factory=dict)
     header: Mapping[str, Any] = field(default_factory=dict)
@@ -91,7 +93,7 @@ def plan_first(settings: Settings, work: Work, journal: Path) -> tuple[list[Atte
         failed for good.  Jobs that are in the queue now count as to be submitted.
     """
     ledger = Ledger.replay(read_events(journal))
-    done = work.products()
+    done = set(settings.branches) & set(work.products())
     attempts, failed = [], 0
     for branch in settings.branches:
         if branch in done:

@@ -45,6 +45,8 @@ class SiteConfig:
         schedd: name of the scheduler; empty: the one this machine is set up for.
         collector: address of the pool; empty: the one this machine is set up for.
         poll_interval: seconds between two looks at the queue.
+        settle_time: seconds that a product, or the history of a job, may take until this machine sees it: network file
+            systems keep old listings of folders for a while.
         submission_limit: most jobs in one submission; 0 is no limit.
         queue_limit: most jobs of one workflow in the queue; 0 is no limit.
         memory_cap: most MB that an attempt asks for after others ran out of memory.
@@ -64,6 +66,7 @@ class SiteConfig:
     schedd: str = ""
     collector: str = ""
     poll_interval: float = Field(default=60.0, gt=0)
+    settle_time: float = Field(default=90.0, ge=0)
     submission_limit: int = Field(default=0, ge=0)
     queue_limit: int = Field(default=0, ge=0)
     memory_cap: int = Field(default=16000, gt=0)

@@ -37,6 +37,7 @@ def _listing(folder: Path, names: set[str]) -> dict[str, tuple[int, int]]:
     with suppress(FileNotFoundError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name in names:  # others, e.g. temporary files, may vanish at any time
-                known = entry.stat()
-                found[entry.name] = (known.st_size, known.st_mtime_ns)
+                with suppress(FileNotFoundError):  # one that vanishes must not hide those after it
+                    known = entry.stat()
+                    found[entry.name] = (known.st_size, known.st_mtime_ns)
     return found

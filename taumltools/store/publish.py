@@ -167,4 +167,6 @@ def _link(temporary: Path, path: Path) -> None:
     except OSError as error:
         if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EXDEV, errno.EMLINK, errno.EACCES}:
             raise
-        os.replace(temporary, path)  # a file system without links, e.g. EOS
+        if path.exists():  # a file system without links, e.g. EOS: of twins in the same instant the second stays
+            raise FileExistsError(errno.EEXIST, "published meanwhile", str(path)) from error
+        os.replace(temporary, path)

@@ -191,7 +191,7 @@ class Flow:
         expected = {f"product_{b}.txt{suffix}" for b in range(self.n) for suffix in ("", ".meta.json")}
         assert {path.name for path in self.folder.iterdir()} == expected
         assert self.ledger.living() == []
-        travelled = [*self.layout.folder.glob("deliveries/*/*"), *self.layout.folder.glob("submissions/*/inputs_*")]
+        travelled = [*self.layout.folder.glob("deliveries/*/*"), *self.layout.folder.glob("submissions/*/*/inputs_*")]
         assert travelled == []
 
 

@@ -30,7 +30,7 @@ def test_all_well(flow):
     assert done.returncode == 0, done.stdout
     work.assert_delivered()
     assert all(work.causes(b) == ["done"] for b in range(5))
-    assert len(list(work.layout.folder.glob("events/*.log"))) == 1
+    assert len(list(work.layout.folder.glob("events/*/*.log"))) == 1
 
 
 def test_second_run_submits_nothing(flow):

@@ -24,8 +24,9 @@ from tasks.remote import BATCH_PARAMETERS, batch_root, workflow_id
 from tasks.report import Report, all_upstream
 from tasks.sampling_inputs import CountSpectra
 from tasks.training import Training
-from taumltools.batch.journal import Journal
+from taumltools.batch.journal import Journal, is_closed, read_events
 from taumltools.batch.layout import Layout
+from taumltools.batch.ledger import Ledger
 from taumltools.batch.lock import driver_lock
 from taumltools.errors import BatchError, ConfigError
 
@@ -257,10 +258,18 @@ def test_command_gives_the_same_workflow(task_class, parameters):
     assert again.paths() == task.paths()
     assert sorted(again.branch_map) == sorted(task.branch_map)
     assert again.site == task.site
-    # what was meant for one call is not repeated
+    # what was asked for stays; what was meant for one call is not repeated
     plain = make(task_class)
-    once = BATCH_PARAMETERS | {"tolerance"}
+    once = {"dry_run", "retry_failed", "cancel_jobs"}
+    kept = (BATCH_PARAMETERS | {"tolerance"}) - once
     assert {name: getattr(again, name) for name in once} == {name: getattr(plain, name) for name in once}
+    assert {name: getattr(again, name) for name in kept} == {name: getattr(task, name) for name in kept}
+
+
+def test_command_that_goes_on_names_the_site_of_the_environment(monkeypatch):
+    assert "--site" not in make(Words).command
+    monkeypatch.setenv("TAUML_SITE", "lxplus")
+    assert "--site lxplus" in make(Words).command
 
 
 @pytest.mark.parametrize(("task_class", "parameters"), AWKWARD)
@@ -292,7 +301,10 @@ class Queue:
 
     def jobs(self, workflow):
         self.asked = workflow
-        return [type("Job", (), {"id": f"1.{n}"}) for n in range(2)]
+        return [type("Job", (), {"id": f"1.{n}", "branch": n, "attempt": 1}) for n in range(2)]
+
+    def where(self):
+        return "here"
 
     def remove(self, jobs, reason):
         self.removed.append((jobs, reason))
@@ -326,6 +338,49 @@ def test_jobs_are_not_removed_while_a_driver_would_submit_them_again(monkeypatch
     assert len(queue.removed) == 1
 
 
+def test_another_name_of_the_store_is_the_same_workflow(tmp_path, monkeypatch):
+    """Jobs that run were not found, submitted again, and never removed."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    ids = set()
+    for name in ("real", "link"):
+        monkeypatch.setenv("TAUML_STORE", str(tmp_path / name))
+        luigi.task_register.Register.clear_instance_cache()
+        ids.add(workflow_id(make(Words).state_folder))
+    assert len(ids) == 1
+    folder = make(Words).state_folder
+    folder.mkdir(parents=True)
+    (folder / "workflow").write_text(
+        "0123456789abcdef\n"
+    )  # as the first driver wrote it, on a machine with other mounts
+    assert workflow_id(folder) == "0123456789abcdef"
+
+
+def test_cancelling_ends_the_attempts_of_removed_jobs_only(monkeypatch):
+    """A finished attempt whose delivery waits was recorded as superseded, and made again."""
+    queue, task = Queue(), make(cancel_jobs=True)
+    monkeypatch.setattr(Words, "pool", lambda _: queue)
+    journal = Journal(Layout(task.state_folder).journal)
+    resources = {"max_runtime": 1, "max_memory": 1000}
+    journal.write("opened", schedd="here")
+    journal.write("intended", submission="s", attempts=[[b, 1, 0] for b in range(4)], resources=[resources])
+    remove_jobs(task)
+    ledger = Ledger.replay(read_events(journal.path))
+    assert [attempt.branch for attempt in ledger.living()] == [2, 3]
+    assert is_closed(journal.path) is False
+
+
+def test_cancelling_at_another_scheduler_is_refused(monkeypatch):
+    queue, task = Queue(), make(cancel_jobs=True)
+    monkeypatch.setattr(Words, "pool", lambda _: queue)
+    journal = Journal(Layout(task.state_folder).journal)
+    journal.write("opened", schedd="there")
+    journal.write("intended", submission="s", attempts=[[0, 1, 0]], resources=[{"max_runtime": 1, "max_memory": 1000}])
+    with pytest.raises(BatchError, match="at the scheduler there, this machine speaks to here: remove them there"):
+        remove_jobs(task)
+    assert queue.removed == []
+
+
 def test_bundles_are_needed_only_where_nothing_is_shared(isolated_site):
     assert set(make(Longer).workflow_proxy.requires()) == {"words"}
     needs = make(Longer, site=isolated_site).workflow_proxy.requires()
@@ -348,7 +403,7 @@ def test_dry_run_tells_what_would_be_sent_and_makes_nothing(store, isolated_site
     assert "1234 MB" in told
     assert told.count("(to be packed first)") == 2
     assert "request_memory = $(memory_mb)" in told
-    assert "submissions/dry-run/inputs_0.tar" in told
+    assert "submissions/dr/dry-run/inputs_0.tar" in told
     assert not store.exists()
 
     BundleRepository(version="v1", campaign="tiny", branch=0).run()

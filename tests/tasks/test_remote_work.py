@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tarfile
@@ -19,7 +20,7 @@ from tasks.remote_work import RemoteWork, explain
 from taumltools.batch.layout import Layout
 from taumltools.batch.ledger import Attempt
 from taumltools.batch.resources import Resources
-from taumltools.errors import InputError, StoreError
+from taumltools.errors import InputError, PoolError, StoreError
 from taumltools.store import read_sidecar, sidecar_path
 
 RESOURCES = Resources(1, 1000)
@@ -146,6 +147,44 @@ def test_product_that_lacks_a_part_is_put_aside_and_not_taken_for_gone(work):
     assert made.products() == {}
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "I/O"), OSError(errno.EMFILE, "files"), MemoryError()])
+def test_good_product_is_not_put_aside_because_this_machine_fails(work, monkeypatch, error):
+    """A validation that met an I/O error renamed the published product."""
+    made = work()
+    made.task.folder.mkdir(parents=True)
+    made.paths[0].write_text("after 0")
+
+    def fail(self, path):
+        try:
+            raise error
+        except BaseException as cause:
+            raise InputError(f"{path}: cannot be read") from cause
+
+    monkeypatch.setattr(After, "validate", fail)
+    with pytest.raises(PoolError, match="cannot be checked now"):
+        made.check(0)
+    assert list(made.products()) == [0]
+
+
+def test_branches_that_are_left_out_are_known(work):
+    """Their jobs may be in the queue: deliveries were dropped, and good branches recorded as failures."""
+    made = work(branches=((0, 1),))
+    made.task.folder.mkdir(parents=True)
+    made.paths[1].write_text("after 1")
+    assert list(made.products()) == [1]
+    assert made.check(1) == ""
+
+
+def test_report_of_an_earlier_life_is_not_believed(work):
+    """After the journal was lost, numbers begin anew: the old report told how the new attempt ended."""
+    made = work()
+    old = made.layout.report(0, 1)
+    old.parent.mkdir(parents=True)
+    old.write_text('{"cause": "exception in the task", "message": "old story", "code": 60}')
+    made.submission("s1", attempts(0))
+    assert made.report(0, 1) is None
+
+
 def test_cleaning_leaves_what_may_be_needed(work):
     made = work(shared=False)
     made.task.folder.mkdir(parents=True)
@@ -223,7 +262,7 @@ def test_submission_to_a_scheduler_that_keeps_the_files(work, store):
         place = before.path_of(1).relative_to(store).as_posix()
         assert sorted(tar.getnames()) == [place, f"{place}.meta.json", f"{place}/content.txt"]
     made.submission("s2", attempts(0, number=2))
-    assert [path.parent.name for path in sorted(folder.parent.glob("*/inputs_*"))] == ["s2"]
+    assert [path.parent.name for path in sorted(folder.parents[1].glob("*/*/inputs_*"))] == ["s2"]
 
 
 @pytest.mark.parametrize(("shared", "spool", "times"), [(True, False, 0), (False, False, 1), (False, True, 2)])

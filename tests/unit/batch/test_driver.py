@@ -152,7 +152,8 @@ def make(tmp_path, script=good, n=3, *, work=None, retry=None, **options):
     clock, work = Clock(), work or ScriptedWork()
     pool = ScriptedPool(script, finish=lambda branch: work.made.setdefault(branch, (1, 1)))
     policy = Policy(RetryConfig(**(retry or {})), memory_cap=8000, runtime_cap=24, retry_delay=1)
-    given = Settings("abc", "W v1", tuple(range(n)), Resources(1, 1000), policy, poll_interval=1, **options)
+    given = {"poll_interval": 1, "settle": 0} | options
+    given = Settings("abc", "W v1", tuple(range(n)), Resources(1, 1000), policy, **given)
     return Driver(given, work, pool, tmp_path, clock, clock.sleep), pool, work
 
 
@@ -511,3 +512,86 @@ def test_whatever_happens_every_branch_is_delivered_and_none_has_two_jobs(tmp_pa
     assert set(work.made) == set(range(len(fates)))
     assert all(count == 1 for counts in alive for count in counts.values())
     assert pool.queue == {}
+
+
+# ---------------------------------------------------------------------- found by a review
+
+
+def test_product_that_shows_late_is_waited_for_in_seconds_not_in_looks(tmp_path):
+    """Folders of network file systems are seen with a delay: two looks in one second were believed."""
+    late = {}
+    driver, pool, work = make(tmp_path, n=1, settle=60, retry={"retries": 0})
+    pool.finish = lambda branch: late.setdefault(branch, driver.clock() + 30)
+    work.products = lambda: {b: (1, 1) for b, since in late.items() if driver.clock() >= since}
+    assert driver.run() == {}
+    assert [str(a.ending.cause) for a in driver.ledger.attempts[0]] == ["done"]
+
+
+def test_history_is_searched_to_its_end_before_a_job_is_called_vanished(tmp_path):
+    """Jobs of others that entered the history late hid ours: its failure was taken for a transient one."""
+    driver, pool, _ = make(tmp_path, lambda b, a, age: (None, {"ExitCode": 60}) if a == 1 else good(b, a, age), n=1)
+    original = pool.history
+    pool.history = lambda workflow, names, since: original(workflow, names, since) if since is None else {}
+    assert driver.run() == {}
+    assert [str(a.ending.cause) for a in driver.ledger.attempts[0]] == ["exception in the task", "done"]
+
+
+def test_submission_in_doubt_at_another_scheduler_is_not_repeated_here(tmp_path):
+    driver, pool, work = make(tmp_path, n=1)
+    driver.open()
+    pool.failures["submit_answer"] = [True]
+    with pytest.raises(PoolError):
+        driver.turn()  # killed between the submission and its record
+    other = again(driver, ScriptedPool(good, name="schedd.there"), work, tmp_path)
+    with pytest.raises(BatchError, match=r"its jobs are at the scheduler schedd\.here"):
+        other.run()
+
+
+def test_crash_is_not_repeated_for_a_day(tmp_path):
+    driver, _pool, _ = make(tmp_path, lambda b, a, age: (None, {"ExitBySignal": True, "ExitSignal": 11}), n=1)
+    with pytest.raises(BatchError, match=r"crashed \(3 attempts\)"):
+        driver.run()
+
+
+def test_clock_that_is_set_back_makes_nobody_wait(tmp_path):
+    driver, _, _ = make(
+        tmp_path, lambda b, a, age: (None, {"ExitBySignal": True, "ExitSignal": 9}) if a == 1 else good(b, a, age), n=1
+    )
+    original = driver.end
+
+    def end(*arguments):
+        original(*arguments)
+        driver.clock.now -= 3600
+
+    driver.end = end
+    turns = []
+    sleep = driver.sleep
+    driver.sleep = lambda seconds: turns.append(seconds) or sleep(seconds)
+    assert driver.run() == {}
+    assert len(turns) < 20
+
+
+def test_machine_that_slept_does_not_give_up_at_the_second_failure(tmp_path):
+    driver, pool, _ = make(tmp_path)
+    pool.failures["jobs"] = [False, True, True, False]
+    original = pool.jobs
+
+    def jobs(workflow):
+        try:
+            return original(workflow)
+        except PoolError:
+            driver.clock.now += 4000  # the lid was closed
+            raise
+
+    pool.jobs = jobs
+    assert driver.run() == {}
+
+
+def test_jobs_of_branches_that_are_left_out_do_not_count_as_enough(tmp_path):
+    driver, _pool, work = make(
+        tmp_path, lambda b, a, age: (None, {"ExitCode": 60}), n=2, enough=2, retry={"retries": 0}
+    )
+    work.made[7] = (1, 1)  # of a branch that is not asked for
+    work.made[8] = (1, 1)
+    with pytest.raises(BatchError, match="failed for good"):
+        driver.run()

@@ -22,7 +22,7 @@ def store(tmp_path):
 
 
 def test_files_and_folders_keep_their_places(store, tmp_path):
-    path = tmp_path / "submissions" / "s" / INPUTS.format(branch=3)
+    path = tmp_path / "submissions" / "s" / "s" / INPUTS.format(branch=3)
     names = ["demo/a=b/model.d", "demo/a=b/x_0.txt", "demo/other/x_0.txt"]
     pack_inputs(path, store, names)
     scratch = tmp_path / "scratch"
@@ -59,9 +59,12 @@ def test_place_that_cannot_be_written_is_said(store, tmp_path):
 
 def test_what_was_packed_is_removed_and_nothing_else(store, tmp_path):
     folder = tmp_path / "submissions"
-    for name in ("s1", "s2"):
+    for name in ("s1/s1", "s2/s2"):
         pack_inputs(folder / name / INPUTS.format(branch=12), store, [])
         (folder / name / "jobs.sub").write_text("")
     remove_inputs(folder)
-    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == ["s1/jobs.sub", "s2/jobs.sub"]
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*")) == [
+        "s1/s1/jobs.sub",
+        "s2/s2/jobs.sub",
+    ]
     remove_inputs(tmp_path / "nothing")

@@ -29,8 +29,8 @@ def test_files_of_an_attempt(branch, attempt, name):
 
 
 def test_files_of_a_submission():
-    assert LAYOUT.submission("s1") == Path("/store/_batch/x/submissions/s1")
-    assert LAYOUT.events("s1") == Path("/store/_batch/x/events/s1.log")
+    assert LAYOUT.submission("s1") == Path("/store/_batch/x/submissions/s1/s1")
+    assert LAYOUT.events("s1") == Path("/store/_batch/x/events/s1/s1.log")
 
 
 def test_no_two_things_have_the_same_place():

@@ -17,7 +17,7 @@ BASE = {
 STALE = {"ExitBySignal": True, "ExitSignal": 15}
 """What a vacated, held or removed job keeps of the signal it was stopped with."""
 
-BOOTSTRAP = {20: "the environment could not be unpacked"}
+BOOTSTRAP = {20: "wrong arguments", 23: "the environment could not be unpacked"}
 
 
 def ad(**attributes):
@@ -249,13 +249,15 @@ def test_exit_of_a_removed_job_is_not_believed(stale):
         (1, Cause.TASK, "exit code 1"),
         (3, Cause.TASK, "exit code 3"),
         (60, Cause.TASK, "exit code 60"),
-        (20, Cause.BOOTSTRAP, "could not be unpacked"),
+        (20, Cause.SETUP, "wrong arguments"),
+        (23, Cause.BOOTSTRAP, "could not be unpacked"),
         (126, Cause.BOOTSTRAP, "could not be started"),
         (127, Cause.BOOTSTRAP, "could not be started"),
         (128, Cause.TASK, "exit code 128"),
         (129, Cause.KILLED, "a process of the job was killed by signal 1"),
         (137, Cause.KILLED, "signal 9"),
-        (139, Cause.KILLED, "signal 11"),
+        (134, Cause.CRASHED, "signal 6"),
+        (139, Cause.CRASHED, "signal 11"),
         (143, Cause.KILLED, "signal 15"),
         (128 + LAST_SIGNAL, Cause.KILLED, "signal 64"),
         (129 + LAST_SIGNAL, Cause.TASK, "exit code 193"),
@@ -266,7 +268,7 @@ def test_exit_codes(code, cause, words):
     ending = left(ad(JobStatus=4, ExitBySignal=False, ExitCode=code), BOOTSTRAP)
     assert ending.cause is cause
     assert words in ending.message
-    assert ending.code == (128 - code if cause is Cause.KILLED else code)
+    assert ending.code == (128 - code if cause in {Cause.KILLED, Cause.CRASHED} else code)
 
 
 def test_codes_of_the_script_go_before_those_of_a_shell():
@@ -276,7 +278,7 @@ def test_codes_of_the_script_go_before_those_of_a_shell():
 @pytest.mark.parametrize("signal", [1, 6, 9, 11, 15])
 def test_end_by_a_signal_is_never_success(signal):
     ending = left(ad(JobStatus=4, ExitBySignal=True, ExitSignal=signal), BOOTSTRAP)
-    assert ending.cause is Cause.KILLED
+    assert ending.cause is (Cause.CRASHED if signal in {6, 11} else Cause.KILLED)
     assert ending.code == -signal
     assert f"the job was killed by signal {signal}" in ending.message
 
@@ -306,7 +308,7 @@ def test_killed_with_its_memory_full_is_out_of_memory(used, requested, cause, en
 
 def test_other_signals_are_not_out_of_memory():
     full = {"ResidentSetSize_RAW": 2000 * 1024, "RequestMemory": 2000}
-    assert left(ad(JobStatus=4, ExitBySignal=True, ExitSignal=11, **full), {}).cause is Cause.KILLED
+    assert left(ad(JobStatus=4, ExitBySignal=True, ExitSignal=15, **full), {}).cause is Cause.KILLED
 
 
 @pytest.mark.parametrize("nothing", [{}, {"ExitCode": None}, {"ExitCode": "UNDEFINED"}])
@@ -327,3 +329,21 @@ def test_attributes_of_an_earlier_hold_are_not_believed():
 def test_what_left_the_queue_without_a_product_always_counts(attributes, status):
     """Whatever the attributes say: no product is no success, and the repetitions are counted."""
     assert ANSWERS[left(ad(JobStatus=status, **attributes), BOOTSTRAP).cause] is not Answer.NONE
+
+
+QUOTED = "The system macro SYSTEM_PERIODIC_REMOVE expression '(JobStatus == 5 && x) || {}' evaluated to TRUE"
+
+
+@pytest.mark.parametrize(
+    ("expression", "more", "cause"),
+    [
+        ("MemoryUsage > RequestMemory", {}, Cause.REMOVED),
+        ("MemoryUsage > 1", {"ResidentSetSize_RAW": 1990 * 1024, "RequestMemory": 2000}, Cause.MEMORY),
+        ("MemoryUsage > 1 || wall time > 3", {"ResidentSetSize_RAW": 10 * 1024, "RequestMemory": 2000}, Cause.REMOVED),
+        ("RemoteWallClockTime > MaxRuntime", {}, Cause.RUNTIME),
+        ("NumJobStarts > 10", {}, Cause.REMOVED),
+    ],
+)
+def test_words_of_a_quoted_policy_are_no_reason_by_themselves(expression, more, cause):
+    """Any job that a policy with the word memory in it removed was given more memory up to the cap."""
+    assert left(ad(JobStatus=3, RemoveReason=QUOTED.format(expression), **more), {}).cause is cause

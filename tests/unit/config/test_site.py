@@ -87,7 +87,7 @@ def test_a_site_with_everything(load):
         "gpu": {"request_gpus": "{gpus}"}, "requirements": 'Arch == "X86_64"', "shared_filesystem": False,
         "python": "/opt/python3", "setup": ["source /cvmfs/x.sh", "module load y"], "spool": True, "schedd": "s@h",
         "collector": "c:9618", "poll_interval": 5, "submission_limit": 100, "queue_limit": 500, "memory_cap": 1000,
-        "runtime_cap": 2, "retry_delay": 0,
+        "runtime_cap": 2, "retry_delay": 0, "settle_time": 7,
     }  # fmt: skip
     assert set(everything) == {field.name for field in dataclasses.fields(SiteConfig)}
     config = load(everything)

@@ -19,3 +19,12 @@ def test_nothing_is_present_where_no_folder_is(tmp_path):
     assert present({0: tmp_path / "no" / "x"}) == {}
     assert present({}) == {}
     assert not (tmp_path / "no").exists()
+
+
+def test_product_that_vanishes_during_the_look_does_not_hide_others(tmp_path):
+    """The look ended at the first name without a file behind it, and branches that were done were made again."""
+    paths = {n: tmp_path / f"{n}.txt" for n in range(6)}
+    for n in (0, 1, 2, 4, 5):
+        paths[n].write_text("x")
+    paths[3].symlink_to(tmp_path / "nowhere")
+    assert list(present(paths)) == [0, 1, 2, 4, 5]
