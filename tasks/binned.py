@@ -13,7 +13,7 @@ import luigi
 
 from tasks.parameters import EXPLICIT
 from tasks.sampling_inputs import InputTask
-from tasks.sampling_options import parse_numbers, parse_patterns
+from tasks.sampling_options import changed, check_compression, parse_numbers, parse_patterns
 
 OF_THE_SPLITTING: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "pt_bins": ("pt_edges", parse_numbers),
@@ -28,6 +28,8 @@ OF_A_STEP: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ensure_uniformity": ("ensure_uniformity", bool),
     "max_bin_occupancy": ("max_bin_occupancy", int),
     "disabled_branches": ("disabled_branches", parse_patterns),
+    "skip_empty_bins": ("skip_empty_bins", bool),
+    "take": ("take", str),
     "order": ("order", str),
     "seed": ("seed", int),
 }
@@ -58,7 +60,9 @@ class BinnedTask(InputTask):
         Raises:
             ConfigError: an option does not fit.
         """
-        return changed(self.setting("binned"), self, OF_THE_SPLITTING)
+        config = changed(self.setting("binned"), self, OF_THE_SPLITTING)
+        check_compression(config)
+        return config
 
     def settings(self) -> dict[str, Any]:
         """What is read, with the options applied; memory and, before the merging, its steps do not count."""
@@ -68,25 +72,6 @@ class BinnedTask(InputTask):
         for name in ("memory_mb", "steps"):
             del binned[name]
         return super().settings() | {"binned": binned}
-
-
-def changed(config: Any, task: Any, options: dict[str, tuple[str, Callable[[Any], Any]]]) -> Any:
-    """Settings with the given options of a task applied.
-
-    Raises:
-        ConfigError: an option does not fit.
-    """
-    from pydantic import ValidationError
-
-    from taumltools.config.compose import explain
-    from taumltools.errors import ConfigError
-
-    given = {name: getattr(task, name) for name in options if getattr(task, name) not in (None, ())}
-    try:
-        return dataclasses.replace(config, **{options[n][0]: options[n][1](value) for n, value in given.items()})
-    except ValidationError as error:
-        names = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise ConfigError(f"the options {names} do not fit: {explain(error, 'settings').strip()}") from error
 
 
 class CreateBinnedTuples(BinnedTask):
@@ -171,6 +156,13 @@ class ShuffleMerge(BinnedTask):
     disabled_branches = luigi.OptionalParameter(
         default=None, description="with --cfg: regular expressions on branch names that are not copied"
     )
+    skip_empty_bins = luigi.OptionalBoolParameter(
+        default=None, parsing=EXPLICIT, description="with --cfg and --calc-weights: leave empty bins out of the count"
+    )
+    take = luigi.OptionalParameter(
+        default=None,
+        description="with --cfg: entries of a source, spread over its files or the first ones: spread, first",
+    )
     order = luigi.OptionalParameter(default=None, description="with --cfg: shuffled, or legacy to repeat the CMS tool")
     seed = luigi.OptionalIntParameter(default=None, description="with --cfg and --order legacy: seed of its stream")
 
@@ -186,9 +178,16 @@ class ShuffleMerge(BinnedTask):
         if self.cfg is None:
             if given := [name for name in OF_A_STEP if getattr(self, name) is not None]:
                 names = ", ".join("--" + name.replace("_", "-") for name in given)
-                raise ConfigError(f"{names} belong to --cfg; the steps of the settings are changed by --overrides")
+                raise ConfigError(
+                    f"{names}: only with --cfg; a step of the settings is changed by e.g. "
+                    f'--overrides "binned.steps.{next(iter(config.steps), "STEP")}.{given[0]}=..."'
+                )
             return config
-        step = MergeStepConfig(outputs={CFG_STEP: sources_from_cfg(read_cfg(Path(self.cfg)))})
+        try:
+            sources = sources_from_cfg(read_cfg(Path(self.cfg)))
+        except ConfigError as error:
+            raise error if self.cfg in str(error) else ConfigError(f"{self.cfg}: {error}") from error
+        step = MergeStepConfig(outputs={CFG_STEP: sources})
         return dataclasses.replace(config, steps={CFG_STEP: changed(step, self, OF_A_STEP)})
 
     @property

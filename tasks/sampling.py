@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from tasks.sampling_inputs import CreateSpectralHists, FindDuplicates, ListTuples
 from tasks.sampling_options import SamplingTask
+
+log = logging.getLogger(__name__)
+
+LEGACY_ORDER = '; with --rng legacy the order within a dataset is that of the input: --overrides "validation.order=false" leaves it out'
+"""What else is said of a sample in the manner of the CMS tools that fails."""
 
 OF_THE_PLAN = (
     "groups", "mode", "pt_edges", "eta_edges", "tau_ratio", "lastbin_takeall", "lastbin_disbalance",
@@ -238,6 +244,13 @@ class ValidateShuffle(SamplingTask):
         verdict.save(path)
         draw_validation(verdict, names_by_hash(names), path)
         summary = verdict.summary()
+        untested = sum(family["untested"] for family in summary["families"].values())
+        log.info("%d entries: %d tests made, %d failed", summary["entries"], summary["tests"], summary["failed_tests"])
+        if untested > summary["tests"]:
+            log.warning(
+                "of %d tests only %d could be made: the sample is too small to say much", untested + summary["tests"],
+                summary["tests"],
+            )  # fmt: skip
         if not verdict.passed:
             kept = self.folder / "failed.d"
             shutil.rmtree(kept, ignore_errors=True)
@@ -245,6 +258,8 @@ class ValidateShuffle(SamplingTask):
             raise InputError(
                 f"{summary['failed_tests']} of {summary['tests']} tests of the mixed sample failed: it is not well "
                 f"shuffled, or its parts differ; see {kept / 'verdict.json'} and the plots beside it"
+                + LEGACY_ORDER
+                * (self.sampling.rng == "legacy")
             )
         return {"tests": summary["tests"], "entries": summary["entries"]}
 

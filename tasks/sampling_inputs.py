@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -159,14 +160,19 @@ class InputTask(FineBinsTask):
 
         if not self.external:
             return {}
-        listed = Path(self.input)
+        listed = Path(self._source()["input"])
         digest = hashlib.sha256(listed.read_bytes()).hexdigest() if listed.is_file() else ""
-        return {**{name: getattr(self, name) for name in SOURCE}, "list": digest}
+        return {**self._source(), "list": digest}
 
     @property
     def inputs(self) -> dict[str, Any]:
         """The options that say what is read and how it is counted, to hand them on."""
-        return {name: getattr(self, name) for name in (*SOURCE, *FINE_BINS)}
+        return self._source() | {name: getattr(self, name) for name in FINE_BINS}
+
+    def _source(self) -> dict[str, Any]:
+        """The options that say what is read; the same folder is the same, by whatever name it is called."""
+        source = {name: getattr(self, name) for name in SOURCE}
+        return source | {"input": os.path.abspath(os.path.expanduser(self.input))} if self.external else source
 
     def counted_upstream(self) -> dict[str, Any]:
         """The tuples and their spectra."""
@@ -201,6 +207,7 @@ class InputTask(FineBinsTask):
         upstream = self.counted_upstream()
         folders = upstream["spectra"].paths()
         for number, file in enumerate(read_listing(upstream["files"].path)):
+            file.check_unchanged()
             yield file.path, file.dataset, folders[number % len(folders)] / f"{number // len(folders)}.json"
 
     def dealt_datasets(self) -> dict[str, list[Any]]:
@@ -228,7 +235,7 @@ class ListTuples(InputTask):
         if not self.external:
             raise ConfigError("ListTuples lists files from outside of the campaign: name a folder or a list by --input")
         files = list_inputs(
-            self.input,
+            self._source()["input"],
             self.prefix,
             self.file_name_pattern,
             exclude=[name.strip() for name in self.exclude_list],
@@ -267,6 +274,8 @@ class CountTuples(InputTask):
 
         path.mkdir()
         files = read_listing(self.upstream()["files"].path)[self.branch :: self.n_branches()]
+        for file in files:
+            file.check_unchanged()
         counted = []
         for number, file in enumerate(progress(files, label=f"counting {self.branch}", unit="file")):
             spectra = count_spectra(Path(file.path), self.fine_bins)

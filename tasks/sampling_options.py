@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -58,13 +58,22 @@ def parse_numbers(items: tuple[str, ...]) -> tuple[float, ...]:
 
 def parse_cfg(path: str) -> dict[str, Any]:
     """Groups from a ``.cfg`` file of the CMS tools."""
+    from pydantic import ValidationError
+
+    from taumltools.config.compose import explain
     from taumltools.config.sampling import GroupConfig
+    from taumltools.errors import ConfigError
     from taumltools.sampling.legacy_cfg import groups_from_cfg, read_cfg
 
-    return {
-        name: GroupConfig(types=group["types"], datasets=(group["dir"],), files=group["file"])
-        for name, group in groups_from_cfg(read_cfg(Path(path))).items()
-    }
+    try:
+        return {
+            name: GroupConfig(types=group["types"], datasets=(group["dir"],), files=group["file"])
+            for name, group in groups_from_cfg(read_cfg(Path(path))).items()
+        }
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error, 'group').strip()}") from error
+    except ConfigError as error:
+        raise error if path in str(error) else ConfigError(f"{path}: {error}") from error
 
 
 def parse_patterns(text: str) -> tuple[str, ...]:
@@ -97,6 +106,55 @@ OPTIONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "unused_datasets": ("unused_datasets", str),
 }
 """Option to the setting of :class:`taumltools.config.sampling.SamplingConfig` that it replaces."""
+
+
+def changed(config: Any, task: Any, options: Mapping[str, tuple[str, Callable[[Any], Any]]], **more: Any) -> Any:
+    """Settings with the given options of a task applied.
+
+    Args:
+        config: the settings, a dataclass.
+        task: whose options.
+        options: option to the setting that it replaces, and how its value is understood.
+        more: settings that are replaced, too.
+
+    Returns:
+        The changed settings.
+
+    Raises:
+        ConfigError: an option does not fit; the message names it.
+    """
+    from pydantic import ValidationError
+
+    from taumltools.config.compose import explain
+    from taumltools.errors import ConfigError
+
+    given = {name: getattr(task, name) for name in options if getattr(task, name) not in (None, ())}
+    changes = {options[name][0]: options[name][1](value) for name, value in given.items()}
+    try:
+        return dataclasses.replace(config, **changes, **more)
+    except ValidationError as error:
+        wrong = {str(part["loc"][0]) for part in error.errors() if part["loc"]}
+        guilty = [name for name in given if options[name][0] in wrong] or list(given)
+        names = ", ".join("--" + name.replace("_", "-") for name in guilty)
+        raise ConfigError(f"{names} of the command line: {explain(error, 'settings').strip()}") from error
+
+
+def check_compression(config: Any) -> None:
+    """Refuse a compression that the format does not have, before anything is counted.
+
+    Args:
+        config: settings with ``format``, ``compression_algo`` and ``compression_level``.
+
+    Raises:
+        ConfigError: unknown compression or level.
+    """
+    from taumltools.errors import ConfigError, InputError
+    from taumltools.tuples.compression import choose_compression
+
+    try:
+        choose_compression(f".{config.format}", config.compression_algo or None, config.compression_level)
+    except InputError as error:
+        raise ConfigError(f"format '{config.format}', --compression-algo and --compression-level: {error}") from error
 
 
 class SamplingTask(InputTask):
@@ -163,18 +221,9 @@ class SamplingTask(InputTask):
         Raises:
             ConfigError: an option does not fit.
         """
-        from pydantic import ValidationError
-
-        from taumltools.config.compose import explain
-        from taumltools.errors import ConfigError
-
-        given = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) not in (None, ())}
-        changes = {OPTIONS[name][0]: OPTIONS[name][1](value) for name, value in given.items()}
-        try:
-            return dataclasses.replace(self.setting("sampling"), spectra=self.fine_bins, **changes)
-        except ValidationError as error:
-            options = ", ".join("--" + name.replace("_", "-") for name in given)
-            raise ConfigError(f"the options {options} do not fit: {explain(error, 'sampling').strip()}") from error
+        config = changed(self.setting("sampling"), self, OPTIONS, spectra=self.fine_bins)
+        check_compression(config)
+        return config
 
     def settings(self) -> dict[str, Any]:
         """What is read, with the options applied, so that they move the output."""

@@ -139,6 +139,6 @@ def save_figure(figure: Any, path: Path) -> None:
         figure: the matplotlib figure.
         path: file with suffix ``.pdf`` or ``.png`` (or another one matplotlib knows).
     """
-    dates = {".pdf": {"CreationDate": None, "Producer": None}, ".png": {"Software": None}}
+    dates = {".pdf": {"CreationDate": None, "Producer": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
     with cms_style():
         figure.savefig(path, bbox_inches="tight", metadata=dates.get(Path(path).suffix))

@@ -202,7 +202,7 @@ class BinnedConfig:
     format: Literal["arrow", "root"] = "arrow"
     compression_algo: str = ""
     compression_level: int | None = None
-    memory_mb: float = Field(default=2000.0, gt=0)
+    memory_mb: float = Field(default=1500.0, gt=0)
     steps: dict[str, MergeStepConfig] = Field(default_factory=dict)
 
     @field_validator("selection")

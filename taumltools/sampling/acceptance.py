@@ -323,7 +323,9 @@ def _check_empty_bins(counts: np.ndarray, where: str, config: SamplingConfig) ->
         return
     text = f"{where} has {len(empty)} empty bins, e.g. {'; '.join(empty[:3])}"
     if not config.enable_emptybin:
-        raise ConfigError(f"{text}; choose wider bins, add candidates, or set sampling.enable_emptybin=true")
+        raise ConfigError(
+            f"{text}; choose wider bins, add candidates, or set sampling.enable_emptybin=true (--enable-emptybin true)"
+        )
     log.warning("%s; they stay empty in the mixed sample (enable_emptybin)", text)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from taumltools.sampling.methods import Method, Quota, Spectral, Weighted, train
 from taumltools.sampling.partition import FileRange
 from taumltools.sampling.sample import Sample, bins_before
 from taumltools.sampling.shuffle import Piece, write_in_order
-from taumltools.tuples.io import TupleWriter
+from taumltools.tuples.generations import GENERATIONS, old_branches
+from taumltools.tuples.io import TupleWriter, open_tuples
 from taumltools.tuples.schema import tautuple_schema
 from taumltools.tuples.truth import TauType
 
@@ -48,11 +49,12 @@ class ChosenPart:
     yields: AcceptedYields
 
 
-def enabled_branches(disabled: Sequence[str]) -> list[str]:
-    """All branches of the schema but the disabled ones.
+def enabled_branches(disabled: Sequence[str], names: Sequence[str] | None = None) -> list[str]:
+    """All branches but the disabled ones.
 
     Args:
         disabled: regular expressions, matched against whole branch names.
+        names: the branches; None means those of the schema.
 
     Returns:
         Branch names in schema order, to be handed to :func:`write_part`.
@@ -64,13 +66,37 @@ def enabled_branches(disabled: Sequence[str]) -> list[str]:
         >>> len(enabled_branches(["photon_.*", "lostTrack_.*"]))
         574
     """
-    names = list(tautuple_schema().branches)
+    names = list(tautuple_schema().branches if names is None else names)
     for pattern in disabled:
         if not any(re.fullmatch(pattern, name) for name in names):
             raise ConfigError(f"sampling.disabled_branches: '{pattern}' matches no branch; it must match a whole name")
         if odd := [name for name in ADDED if re.fullmatch(pattern, name)]:
             raise ConfigError(f"sampling.disabled_branches: '{pattern}' matches {odd}, which sampling itself fills")
     return [name for name in names if not any(re.fullmatch(pattern, name) for pattern in disabled)]
+
+
+def branches_of(paths: Iterable[Path]) -> list[str]:
+    """Branches of a sample that is mixed from these files: those of the schema, or of 2020 if all files are that old.
+
+    Args:
+        paths: files, one of each dataset.
+
+    Returns:
+        Branch names.  Of a mixture of generations, branches that only the files of 2020 have are left out with a
+        warning, since no generation has both.
+    """
+    found = []
+    for path in paths:
+        with open_tuples(path) as file:
+            found.append((file.generation, set(file.other_branches) & set(old_branches())))
+    schema = tautuple_schema()
+    if found and all(year == GENERATIONS[0] for year, _ in found):
+        shared = set.intersection(*(old for _, old in found))
+        names = [name for name, branch in schema.branches.items() if GENERATIONS[0] in branch.generations]
+        return [*names, *(name for name in old_branches() if name in shared)]
+    if lost := sorted(set().union(*(old for _, old in found))):
+        log.warning("%d branches that only the files of 2020 have are left out, e.g. %s", len(lost), lost[0])
+    return list(schema.branches)
 
 
 def choose_part(
@@ -175,7 +201,8 @@ def write_part(path: Path, part: ChosenPart, config: SamplingConfig, scratch: Pa
         ConfigError: ``disabled_branches`` does not fit the schema.
         InputError: a file cannot be read, or a value cannot be written.
     """
-    branches = enabled_branches(config.disabled_branches)
+    examples = {chosen.where.file.dataset: chosen.where.file.path for chosen in part.chosen if len(chosen)}
+    branches = enabled_branches(config.disabled_branches, branches_of(examples.values()))
     cuts = np.cumsum([0, *map(len, part.chosen)])
     pieces = [
         Piece(chosen.where.file.path, chosen.rows, part.places[low:high], _columns(chosen, part.plan, config))

@@ -15,6 +15,9 @@ from taumltools.errors import ConfigError, InputError
 PATTERN = r".*\.root$|.*\.arrow$"
 """Paths of tuple files: a regular expression on the whole path."""
 
+SUFFIXES = (".root", ".arrow")
+"""Suffixes of tuple files."""
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _LINE = re.compile(r"(?P<path>\S.*?\.(?:root|arrow))(?:[ \t]+(?P<entries>[0-9]+))?")
 
@@ -28,12 +31,46 @@ class ListedFile:
         dataset: name of the dataset: the folder that holds the file.
         entries: number of entries as stated by the list; None if it states none.
         bytes: size; None for remote files.
+        mtime_ns: time of the last change, ns since 1970; None for remote files.
     """
 
     path: str
     dataset: str
     entries: int | None = None
     bytes: int | None = None
+    mtime_ns: int | None = None
+
+    @classmethod
+    def local(cls, path: str, entries: int | None = None) -> ListedFile:
+        """A file that is there.
+
+        Args:
+            path: absolute path.
+            entries: number of entries as stated.
+
+        Raises:
+            OSError: it is not there.
+        """
+        known = os.stat(path)
+        return cls(path, os.path.basename(os.path.dirname(path)), entries, known.st_size, known.st_mtime_ns)
+
+    def check_unchanged(self) -> None:
+        """Refuse a file that is not the one that was listed: what was counted and planned would not fit it.
+
+        Raises:
+            InputError: it is gone, or has another size or time of change.
+        """
+        if self.bytes is None:
+            return
+        try:
+            now = self.local(self.path)
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror}; it was there when the files were listed") from error
+        if (now.bytes, now.mtime_ns) != (self.bytes, self.mtime_ns):
+            raise InputError(
+                f"{self.path}: the file has changed since it was listed ({self.bytes} bytes then, {now.bytes} now); what "
+                "was counted and planned does not fit it any more: use another --version, which lists and counts anew"
+            )
 
     def counted(self, entries: int) -> ListedFile:
         """The same file with the number of entries found in it.
@@ -70,12 +107,13 @@ def list_inputs(
     """The files of a directory or of a file list.
 
     Args:
-        source: a directory, searched with all folders in it, links included; or a text file with
-            a line ``path entries`` per file, where the number may be left out and lines that
-            start with ``#`` are comments.
+        source: a directory, searched with all folders in it, links included; one tuple file; or a
+            text file with a line ``path entries`` per file, where the number may be left out and
+            lines that start with ``#`` are comments.
         prefix: for lists: a path becomes ``prefix/dataset/file`` with its last two components, as
             in the CMS tools; the prefix may be ``root://...``.  Without it a relative path
-            counts from the working directory.
+            counts from the folder of the list, or if there is no such file from the working
+            directory as in the CMS tools.
         pattern: regular expression; files whose whole path it does not match are left out.
         exclude: for directories: names of files to leave out.
         exclude_folders: for directories: names of folders to leave out, with all that is in them.
@@ -99,6 +137,8 @@ def list_inputs(
         files = tuple(
             file for file in found if wanted.fullmatch(file.path) and os.path.basename(file.path) not in exclude
         )
+    elif os.path.isfile(source) and source.endswith(SUFFIXES):
+        files = (ListedFile.local(os.path.abspath(source)),)
     elif os.path.isfile(source):
         if left_out := [*exclude, *exclude_folders]:
             raise ConfigError(f"{left_out} can be left out of a directory only; {source} is a list: delete its lines")
@@ -106,7 +146,10 @@ def list_inputs(
     else:
         raise InputError(f"{source}: no such directory or file list")
     if not files:
-        raise InputError(f"{source}: no file matches '{pattern}'; check the directory, or choose another pattern")
+        left = (
+            f" and is not left out ({', '.join([*exclude, *exclude_folders])})" if [*exclude, *exclude_folders] else ""
+        )
+        raise InputError(f"{source}: no file matches '{pattern}'{left}; check the directory, or choose another pattern")
     return files
 
 
@@ -123,7 +166,7 @@ def _directory(top: str, exclude: set[str]) -> list[ListedFile]:
         for name in names:
             path = os.path.join(folder, name)
             if os.path.isfile(path):  # else a link to nowhere, or a socket
-                files.append(ListedFile(path, os.path.basename(folder), bytes=os.path.getsize(path)))
+                files.append(ListedFile.local(path))
     return sorted(files, key=lambda file: file.path)
 
 
@@ -145,19 +188,20 @@ def _list(source: Path, prefix: str) -> Iterator[ListedFile]:
         found = _LINE.fullmatch(line)
         if not found:
             raise InputError(f"{where}: found '{line}', expected '<path of a .root or .arrow file> <entries>'")
-        path, dataset = _resolve(found["path"], prefix, where)
+        path, dataset = _resolve(found["path"], prefix, where, source.parent)
         if path in first_seen:
             raise InputError(f"{where}: {path} is listed already in line {first_seen[path]}; list each file once")
         first_seen[path] = number
         entries = None if found["entries"] is None else int(found["entries"])
-        yield ListedFile(path, dataset, entries, _size(path, where))
+        yield ListedFile(path, dataset, entries) if "://" in path else _local(path, entries, where)
 
 
-def _resolve(path: str, prefix: str, where: str) -> tuple[str, str]:
+def _resolve(path: str, prefix: str, where: str, folder: Path) -> tuple[str, str]:
     """Full path and dataset of a line."""
     _check_scheme(path, where)
     if not prefix and "://" not in path:
-        path = os.path.abspath(path)
+        beside = os.path.abspath(folder / path)
+        path = beside if os.path.exists(beside) else os.path.abspath(path)
     parts = PurePosixPath(path).parts
     if len(parts) < 2 or parts[-2] in ("/", ".", ".."):
         raise InputError(f"{where}: found '{path}', expected .../<dataset>/<file>")
@@ -173,11 +217,9 @@ def _check_scheme(path: str, where: str) -> None:
         raise InputError(f"{where}: found '{path}', but '{scheme[1]}://' cannot be read; use a local path or root://")
 
 
-def _size(path: str, where: str) -> int | None:
-    if "://" in path:
-        return None
+def _local(path: str, entries: int | None, where: str) -> ListedFile:
     try:
-        return os.path.getsize(path)
+        return ListedFile.local(path, entries)
     except OSError as error:
         raise InputError(
             f"{where}: {path} cannot be found ({error.strerror}); correct the list, or set the prefix, which stands "

@@ -121,7 +121,8 @@ def legacy_types(tuples: Tuples, types: np.ndarray, sample_type: str | None = No
     data without generated jet has no type.
 
     Args:
-        tuples: entries with ``tau_index``, ``genLepton_index``, ``genJet_index``.
+        tuples: entries with ``tau_index``, ``genLepton_index``, ``genJet_index``; files of 2020 have neither of the
+            latter, nor the difference.
         types: their types by :func:`taumltools.tuples.truth.truth_type`.
         sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``; None: as the branch ``sampleType`` says.
 
@@ -130,6 +131,8 @@ def legacy_types(tuples: Tuples, types: np.ndarray, sample_type: str | None = No
     """
     codes = tuples["sampleType"] if sample_type is None else np.full(len(types), SAMPLE_TYPES.index(sample_type))
     out = types.astype(np.int8)
+    if "genJet_index" not in tuples:
+        return out
     has_jet = tuples["genJet_index"] >= 0
     lost_jet = has_jet & (tuples["genLepton_index"] < 0) & (tuples["tau_index"] < 0)
     out[lost_jet] = _NO_MATCH[codes[lost_jet]]

@@ -89,7 +89,9 @@ def _ranges(sample: Sample, job: int, group: str | None) -> dict[str, list[FileR
 def _columns(ranges: Sequence[FileRange]) -> LegacyColumns:
     types, pt, abs_eta, evt = [], [], [], []
     for where in ranges:
-        for chunk in typed_chunks(where, ("evt", "sampleType", "genLepton_index", "genJet_index")):
+        available = next(typed_chunks(FileRange(where.file, 0, 0))).available
+        matching = tuple(name for name in ("genLepton_index", "genJet_index") if name in available)
+        for chunk in typed_chunks(where, ("evt", "sampleType", *matching)):
             types.append(legacy_types(chunk.tuples, chunk.types, where.file.sample_type))
             pt.append(chunk.tuples["tau_pt"])
             abs_eta.append(np.abs(chunk.tuples["tau_eta"]))

@@ -12,19 +12,21 @@ import numpy as np
 
 from taumltools.config.binned import BinnedConfig, MergeStepConfig
 from taumltools.errors import ConfigError, InputError
+from taumltools.sampling.bins import split_name
 from taumltools.sampling.legacy_merge import LegacyDraws, legacy_places
 from taumltools.sampling.legacy_stream import LegacyStream
-from taumltools.sampling.merge_plan import MergePlan, SourcePlan, account
+from taumltools.sampling.merge_plan import BinPlan, MergePlan, SourcePlan, account
 from taumltools.sampling.merge_read import Head, chunks_of
 from taumltools.sampling.merge_sources import BinnedFile
 from taumltools.sampling.shuffle import write_chunks_in_order
 from taumltools.tuples.io import TupleWriter, open_tuples
 from taumltools.tuples.schema import tautuple_schema
-from taumltools.tuples.truth import SAMPLE_TYPES
+from taumltools.tuples.truth import SAMPLE_TYPES, TauType
 
 log = logging.getLogger(__name__)
 
 WEIGHT = "trainingWeight"
+TAU_TYPE = "tauType"
 SAMPLE_TYPE = "sampleType"
 
 
@@ -102,7 +104,7 @@ def _heads(
 ) -> Iterator[Head]:
     for part, of_bin in zip(plan.bins, places, strict=True):
         for source, mine in zip(part.sources, of_bin, strict=True):
-            values, first = _values(source, part.weight), 0
+            values, first = _values(source, part), 0
             for pick in source.picks:
                 here = found[pick.file.dataset]
                 stored = tuple(name for name in branches if name in here and name not in values)
@@ -110,9 +112,12 @@ def _heads(
                 first += pick.entries
 
 
-def _values(source: SourcePlan, weight: float | None) -> dict[str, np.number]:
-    """Branches that merging sets."""
-    values: dict[str, np.number] = {} if weight is None else {WEIGHT: np.float32(weight)}
+def _values(source: SourcePlan, part: BinPlan) -> dict[str, np.number]:
+    """Branches that merging sets: the type that the bin's name says, weight and type of sample as wanted."""
+    kind, _, _ = split_name(part.name) or ("", "", "")
+    values: dict[str, np.number] = {TAU_TYPE: np.int32(TauType[kind])}
+    if part.weight is not None:
+        values[WEIGHT] = np.float32(part.weight)
     if source.sample_type is not None:
         values[SAMPLE_TYPE] = np.int32(SAMPLE_TYPES.index(source.sample_type))
     return values
@@ -137,6 +142,8 @@ def _branches(plan: MergePlan, step: MergeStepConfig, found: Mapping[str, Mappin
             log.warning(
                 "%s: '%s' lacks %d branches, e.g. %s: missing values", plan.name, dataset, len(lacking), lacking[0]
             )
+    if not any(re.fullmatch(pattern, TAU_TYPE) for pattern in step.disabled_branches):
+        kept.append(TAU_TYPE)
     if any(part.weight is not None for part in plan.bins):
         kept.append(WEIGHT)
     if any(source.sample_type is not None for part in plan.bins for source in part.sources):

@@ -119,7 +119,7 @@ def matching(
             f"source '{name}' (dir '{source.dir}', file '{source.file}') matches {what}; there are e.g. {known}"
         )
     for dataset in sorted({file.dataset for file in here} - {file.dataset for file in taken}):
-        log.warning("source '%s': dataset '%s' has no file that matches '%s'", name, dataset, source.file)
+        log.info("source '%s': dataset '%s' has no file that matches '%s'", name, dataset, source.file)
     pairs = []
     for file in taken:
         parts = split_name(file.path.stem)

@@ -105,7 +105,8 @@ def write_chunks_in_order(
             log.info(
                 "%d candidates of about %.0f MB are shuffled in %d buckets", total, total * size / read / 1e6, buckets
             )
-            _write_by_buckets(writer, _chain(held, chunks), total, buckets, scratch)
+            gathered = _gather(_chain(held, chunks), memory_mb * 1e6 / COPIES)
+            _write_by_buckets(writer, gathered, total, buckets, scratch)
             return
     _write_ordered(writer, held)
 
@@ -114,6 +115,34 @@ def _chain(held: list[tuple[Tuples, np.ndarray]], rest: Iterator[tuple[Tuples, n
     while held:
         yield held.pop(0)
     yield from rest
+
+
+def _gather(chunks: Iterator[tuple[Tuples, np.ndarray]], size: float) -> Iterator[tuple[Tuples, np.ndarray]]:
+    """Chunks joined to tables of up to ``size`` bytes: what is dealt out at once then is large for each of many buckets.
+
+    Chunk by chunk, cost would grow with the square of the number of entries: both chunks and buckets grow with it.
+    """
+    held: list[tuple[Tuples, np.ndarray]] = []
+    total = 0
+    for tuples, places in chunks:
+        if held and total + tuples.nbytes > size:
+            yield _join(held)
+            total = 0
+        held.append((tuples, places))
+        total += tuples.nbytes
+        del tuples, places
+    if held:
+        yield _join(held)
+
+
+def _join(chunks: list[tuple[Tuples, np.ndarray]]) -> tuple[Tuples, np.ndarray]:
+    """One table and its places; the list is emptied to give memory back early."""
+    if len(chunks) == 1:
+        return chunks.pop()
+    places = np.concatenate([places for _, places in chunks])
+    tuples = Tuples.concatenate([tuples for tuples, _ in chunks])
+    chunks.clear()
+    return tuples, places
 
 
 def _read(pieces: Sequence[Piece], branches: Sequence[str]) -> Iterator[tuple[Tuples, np.ndarray]]:
@@ -136,9 +165,7 @@ def _write_ordered(writer: TupleWriter, chunks: list[tuple[Tuples, np.ndarray]])
     """Join the chunks, order them and write; the list is emptied to give memory back early."""
     if not chunks:
         return
-    places = np.concatenate([places for _, places in chunks])
-    tuples = Tuples.concatenate([tuples for tuples, _ in chunks])
-    chunks.clear()
+    tuples, places = _join(chunks)
     order = np.argsort(places)
     for first in range(0, len(order), STEP):
         writer.append(tuples.take(order[first : first + STEP]))
@@ -152,6 +179,7 @@ def _write_by_buckets(writer: TupleWriter, chunks: Iterator, total: int, buckets
         try:
             for tuples, places in chunks:
                 _deal_out(tuples, places, places // size, paths, files)
+                del tuples, places  # else they live while the next ones are read
         finally:
             for file in files.values():
                 file.close()
@@ -178,7 +206,7 @@ def _deal_out(
 def _write_bucket(writer: TupleWriter, path: Path) -> None:
     with open_tuples(path) as file:
         names = [name for name in (*file.branches, *file.other_branches) if name != PLACE]
-        tuples = file.read([*names, PLACE])
-    places = tuples.scalars.pop(PLACE)
-    _write_ordered(writer, [(tuples, places)])
+        chunks = [file.read([*names, PLACE])]
+    places = chunks[0].scalars.pop(PLACE)
+    _write_ordered(writer, [(chunks.pop(), places)])
     path.unlink()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from taumltools.config.validation import AxisConfig
+from taumltools.plotstyle import cms_style, new_figure, save_figure
 from taumltools.sampling.validation_slices import ALL, Distribution, compositions, spectra
 from taumltools.sampling.validation_stats import merge_starts
 from taumltools.sampling.validation_verdict import Verdict, describe
@@ -22,37 +22,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 
 MAX_VALUES = 8
 """Most values of a quantity that are drawn, those with the most entries."""
-
-_RC: dict[str, Any] = {
-    "font.size": 15,
-    "axes.labelsize": 16,
-    "xtick.labelsize": 13,
-    "ytick.labelsize": 13,
-    "legend.fontsize": 12,
-}
-_RC |= {"axes.linewidth": 1.4, "svg.hashsalt": "taumltools"}
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """CMS style of mplhep inside the ``with`` block only."""
-    import matplotlib as mpl
-    import matplotlib.style as mpl_style
-    import mplhep
-
-    with mpl.rc_context(), mpl_style.context(mplhep.style.CMS):
-        mpl.rcParams.update(_RC)
-        yield
-
-
-def _figure(width: float, height: float) -> Any:
-    """A figure without pyplot, so that nothing stays in memory."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=100)
-    FigureCanvasAgg(figure)
-    return figure
 
 
 def draw_validation(verdict: Verdict, names: Mapping[int, str], folder: Path) -> list[Path]:
@@ -67,13 +36,11 @@ def draw_validation(verdict: Verdict, names: Mapping[int, str], folder: Path) ->
         The files: ``p_values``, ``chunks``, ``composition_<quantity>``, ``spectrum_<variable>``
         and ``failed_<n>`` in the formats of the settings.
     """
-    dates = {".pdf": {"CreationDate": None, "Producer": None}, ".png": {"Software": None}, ".svg": {"Date": None}}
     paths = []
     for name, figure in _figures(verdict, names):
         for suffix in verdict.config.formats:
             path = folder / f"{name}.{suffix}"
-            with _style():
-                figure.savefig(path, bbox_inches="tight", metadata=dates[path.suffix])
+            save_figure(figure, path)
             paths.append(path)
     return paths
 
@@ -122,8 +89,8 @@ def plot_p_values(verdict: Verdict) -> Any:
         by_family.setdefault(one.family, []).append(one.result.p[np.isfinite(one.result.p)])
     low = min([1e-3, *(family.threshold / 100 for family in verdict.families.values())])
     most = max(family.tests for family in verdict.families.values())
-    with _style():
-        figure = _figure(8, 6.5)
+    with cms_style():
+        figure = new_figure(8, 6.5)
         axes = figure.subplots()
         for colour, (name, parts) in zip(COLOURS, sorted(by_family.items()), strict=False):
             p = np.sort(np.concatenate(parts))
@@ -136,7 +103,7 @@ def plot_p_values(verdict: Verdict) -> Any:
             axes.plot([rank[0] / 1.5, rank[0] * 1.5], [family.threshold] * 2, color=colour, lw=3)
         axes.plot([1e-9, 1], [1e-9, 1], color="black", lw=1)
         axes.set(xscale="log", yscale="log", xlabel="Fraction of tests", ylabel="p-value")
-        axes.set(xlim=(0.5 / (most + 1), 1), ylim=(low, 1))
+        axes.set(xlim=(0.5 / (most + 1), 1.3), ylim=(low / 3, 2))  # room for whole points at both ends
         legend = {"title": "Family (tests); bars: thresholds", "title_fontsize": 12, "frameon": False}
         axes.legend(loc="upper left", bbox_to_anchor=(1, 1), markerscale=2, **legend)
         _title(axes, verdict)
@@ -167,10 +134,12 @@ def plot_chunks(verdict: Verdict) -> Any:
             ratio = np.maximum(one.result.p, 1e-300) / verdict.families[one.family].threshold
             row = smallest[numbers[one.part]]
             row[: len(ratio)] = np.fmin(row[: len(ratio)], ratio)
-    with _style():
-        figure = _figure(8, min(3 + 0.35 * len(numbers), 14))
+    with cms_style():
+        figure = new_figure(8, min(3 + 0.35 * len(numbers), 14))
         axes = figure.subplots()
         shown = axes.imshow(np.log10(smallest), cmap="RdBu", vmin=-6, vmax=6, aspect="auto", interpolation="nearest")
+        if not np.isfinite(smallest).any():
+            axes.text(0.5, 0.5, "no test could be made", transform=axes.transAxes, ha="center", va="center")
         bar = figure.colorbar(shown, ax=axes, extend="both")
         bar.set_label(r"$\log_{10}$(smallest p / threshold)")
         axes.set(xlabel="Chunk of the part", xticks=_whole(verdict.config.chunks))
@@ -205,8 +174,8 @@ def plot_composition(entry: Distribution, parts: list[str]) -> Any:
     """
     order = np.argsort(entry.counts.sum(0))[::-1][:MAX_VALUES]
     total = entry.counts.sum(1)
-    with _style():
-        figure = _figure(9, 5)
+    with cms_style():
+        figure = new_figure(9, 5)
         axes = figure.subplots()
         for position, (number, colour) in enumerate(zip(order, COLOURS, strict=False)):
             counts = entry.counts[:, number]
@@ -260,8 +229,8 @@ def plot_spectrum(entry: Distribution, axis: AxisConfig, parts: list[str]) -> An
     expected = rows * total / total.sum()
     with np.errstate(divide="ignore", invalid="ignore"):
         pulls = (counts - expected) / np.sqrt(expected * (1 - rows / total.sum()))
-    with _style():
-        figure = _figure(8, 5.5 + min(0.3 * len(parts), 8))
+    with cms_style():
+        figure = new_figure(8, 5.5 + min(0.3 * len(parts), 8))
         ratios = [3, 1 + min(0.2 * len(parts), 4)]
         above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": ratios, "hspace": 0.08})
         above.stairs(total / np.diff(edges) / total.sum(), edges, color="black", lw=2)
@@ -312,8 +281,8 @@ def plot_failed(entry: Distribution, test: Mapping[str, Any], axis: AxisConfig) 
         ratio = density[0] / density[1]
         error = ratio * np.sqrt(1 / counts[0] + 1 / counts[1])
     names = (f"part {row}", f"part {row + 1}" if test["against"] == "next" else "other parts")
-    with _style():
-        figure = _figure(8, 7)
+    with cms_style():
+        figure = new_figure(8, 7)
         above, below = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1], "hspace": 0.08})
         for values, name, colour in zip(density, names, ("#D55E00", "black"), strict=True):
             above.stairs(values, edges, label=name, color=colour, lw=2)

@@ -153,12 +153,12 @@ def _draw_type(top: Any, bottom: Any, yields: Yields, name: str, colour: str, ti
     sigma = np.sqrt(yields.variance[name].sum(axis=1))
     centres = np.sqrt(edges[:-1] * edges[1:]) if edges[0] > 0 else (edges[:-1] + edges[1:]) / 2
     top.stairs(expected, edges, color=colour, label="expected")
-    top.errorbar(centres, achieved, yerr=np.sqrt(achieved), fmt="o", color="black", ms=4, label="achieved")
+    top.errorbar(centres, achieved, yerr=sigma, fmt="o", color="black", ms=4, label="achieved")
     top.set_ylim(0, 1.6 * max(expected.max(), achieved.max(), 1))
     top.set_title(title, fontsize=16, loc="left")
     chi2, ndf, p = yields.chi_square(name)
     certain = not yields.variance[name].any()
-    text = f"χ²/ndf = {chi2:.0f}/{ndf}, p = {p:.2f}" if ndf else "exact" if certain else "too few for a test"
+    text = f"χ²/ndf = {chi2:.1f}/{ndf}, p = {p:.2f}" if ndf else "exact" if certain else "too few for a test"
     top.legend(loc="upper right", title=text, fontsize=12, title_fontsize=12)
     known = expected > 0
     ratio = np.divide(achieved, expected, out=np.full(len(expected), np.nan), where=known)

@@ -85,17 +85,37 @@ def test_every_option_reaches_its_setting(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"parity": 2}, r"the options --parity do not fit: parity: Input should be 0, 1 or 3"),
+        ({"parity": 2}, r"^--parity of the command line: parity: Input should be 0, 1 or 3"),
         ({"mode": "Merge"}, "MergePerEntry"),
         ({"pt_bins": ("20", "x")}, "--pt-bins and --eta-bins are numbers separated by commas"),
         ({"tau_ratio": ("tau=1",)}, "'tau=1' is not of the form type:number"),
         ({"cfg": "none.cfg"}, "none.cfg: cannot be read"),
-        ({"rng": "legacy"}, "--rng do not fit: .*keeps duplicates"),
+        ({"parity": 2, "n_jobs": 3}, r"^--parity of the command line: parity: Input should be 0, 1 or 3"),
+        ({"compression_algo": "gzip"}, "format 'arrow', --compression-algo .*'gzip' is unknown; use one of lz4"),
+        ({"output_format": "root", "compression_level": 99}, "'zstd' has levels 1 to 22, found 99"),
+        ({"rng": "legacy"}, "--rng of the command line: .*keeps duplicates"),
     ],
 )
 def test_options_that_do_not_fit_are_refused_by_name(options, message):
     with pytest.raises(ConfigError, match=message):
         task(ShuffleMergeSpectral, **options).identity  # noqa: B018 - the property is what is tested
+
+
+def test_wrong_type_in_a_cfg_file_is_named_with_the_file(tmp_path):
+    (tmp_path / "groups.cfg").write_text("DY: dir=DY.* file=.* types=taus\n")
+    with pytest.raises(ConfigError, match=r"groups\.cfg: .*taus"):
+        task(ShuffleMergeSpectral, cfg=str(tmp_path / "groups.cfg")).identity  # noqa: B018 - the property is tested
+
+
+def test_a_folder_is_the_same_by_whatever_name_it_is_called(outside, monkeypatch):
+    """A relative name was the identity: another folder of that name took over the products of the first."""
+    monkeypatch.chdir(outside.parent)
+    same = {task(ListTuples, input=name).folder for name in (str(outside), f"{outside}/", outside.name)}
+    assert len(same) == 1
+    (outside.parent / "other" / outside.name).mkdir(parents=True)
+    monkeypatch.chdir(outside.parent / "other")
+    luigi.task_register.Register.clear_instance_cache()
+    assert task(ListTuples, input=outside.name).folder not in same
 
 
 def test_options_move_what_depends_on_them_and_nothing_else():
@@ -236,3 +256,30 @@ def test_legacy_export_is_readable_by_the_documented_layout(outside):
     with uproot.open(folder / "all.root") as file:
         assert set(file.keys(cycle=False)) == {f"{t}_prob" for t in ("e", "mu", "tau", "jet")}
     assert (workflow.upstream()["spectra"].path / "DY.root").is_file()
+
+
+V1 = Path(__file__).parents[1] / "data/cms_tools/v1/input"
+
+
+@pytest.mark.parametrize("rng", [{}, {"rng": "legacy", "duplicates": "keep"}])
+def test_files_of_2020_are_mixed_with_all_of_their_branches(rng):
+    """121 of 386 branches were lost without a word, and with the legacy stream the files could not be read."""
+    workflow = mixed(V1, output_format="root", pt_bins=("20", "40", "80", "1000"), eta_bins=("0", "1.15", "2.3"), **rng)
+    with open_tuples(V1 / "DY/eventTuple_1.root") as file:
+        before = {*file.branches, *file.other_branches}
+    for path in workflow.paths():
+        with open_tuples(path) as file:
+            assert file.generation == "2020"
+            assert before <= {*file.branches, *file.other_branches}
+            found = file.read(["tauType", "lepton_gen_match", "sampleType"])
+        assert set(found["tauType"][found["lepton_gen_match"] == 5].tolist()) <= {2}
+        assert set(found["tauType"][found["lepton_gen_match"] == 6].tolist()) <= {3}
+
+
+def test_mixture_of_generations_says_what_it_leaves_out(outside, tmp_path, caplog):
+    for name, source in (("new", outside / "DY"), ("old", V1 / "QCD")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for path in source.iterdir():
+            (tmp_path / "in" / name / path.name).symlink_to(path)
+    mixed(tmp_path / "in", pt_bins=("20", "40", "80", "1000"), eta_bins=("0", "1.15", "2.3"))
+    assert "branches that only the files of 2020 have are left out" in caplog.text

@@ -69,7 +69,8 @@ def test_links_are_followed_and_circles_end(tree, tmp_path):
     (tree / "TT/nowhere.root").symlink_to(tree / "none.root")
     files = list_inputs(str(tmp_path / "links"))
     assert len(files) == 5
-    assert files[-1] == ListedFile(str(tmp_path / "links/data/top.root"), "data", None, 3)
+    assert files[-1] == ListedFile.local(str(tmp_path / "links/data/top.root"))
+    assert (files[-1].dataset, files[-1].bytes) == ("data", 3)
 
 
 def test_files_and_folders_are_left_out_by_name(tree):
@@ -110,7 +111,7 @@ def test_folder_without_permission_is_no_silent_loss(tree, monkeypatch):
 @pytest.mark.parametrize("name", ["list.txt", "entries_DY.txt"])
 def test_lists_of_the_cms_tools(name):
     (file,) = list_inputs(str(DATA / "head/expected" / name), prefix=str(DATA / "head/input"))
-    assert file == ListedFile(str(HEAD_DY), "DY", 200, HEAD_DY.stat().st_size)
+    assert file == ListedFile(str(HEAD_DY), "DY", 200, HEAD_DY.stat().st_size, HEAD_DY.stat().st_mtime_ns)
 
 
 def test_list_without_prefix_counts_from_the_working_directory(monkeypatch):
@@ -135,7 +136,7 @@ def test_list_with_pattern(tree):
 def test_path_with_blanks(tree):
     (tree / "DY/my file.root").write_bytes(b"")
     files = list_inputs(write(tree, f"{tree}/DY/my file.root 12\n"))
-    assert files == (ListedFile(f"{tree}/DY/my file.root", "DY", 12, 0),)
+    assert files == (ListedFile.local(f"{tree}/DY/my file.root", 12),)
 
 
 def test_remote_files_are_not_looked_for(tmp_path):
@@ -171,9 +172,33 @@ def test_wrong_lines_are_named(line, prefix, message, tree):
         list_inputs(write(tree, text), prefix=prefix.format(tree=tree))
 
 
-def test_list_that_is_no_text():
-    with pytest.raises(InputError, match=r"eventTuple_1.root: no readable file list \(UnicodeDecodeError"):
-        list_inputs(str(HEAD_DY))
+def test_one_file_is_a_list_of_one():
+    assert list_inputs(str(HEAD_DY)) == (ListedFile.local(str(HEAD_DY)),)
+
+
+def test_list_that_is_no_text(tmp_path):
+    (tmp_path / "list.txt").write_bytes(HEAD_DY.read_bytes()[:100])
+    with pytest.raises(InputError, match=r"list.txt: no readable file list \(UnicodeDecodeError"):
+        list_inputs(str(tmp_path / "list.txt"))
+
+
+def test_file_that_changes_is_not_taken_for_the_one_that_was_listed(tree):
+    """Another file of the same name and number of entries was mixed by the plan of the first."""
+    (file, *_) = list_inputs(str(tree))
+    file.check_unchanged()
+    Path(file.path).write_bytes(b"456")
+    os.utime(file.path, ns=(file.mtime_ns + 1, file.mtime_ns + 1))
+    with pytest.raises(InputError, match=r"has changed since it was listed .* use another --version"):
+        file.check_unchanged()
+    Path(file.path).unlink()
+    with pytest.raises(InputError, match="it was there when the files were listed"):
+        file.check_unchanged()
+
+
+def test_relative_paths_of_a_list_count_from_its_folder(tree, monkeypatch):
+    listed = write(tree, "TT/b.root 3\n")
+    monkeypatch.chdir(tree.parent)
+    assert names(list_inputs(listed), tree) == [("TT/b.root", "TT")]
 
 
 def test_counted():

@@ -67,7 +67,8 @@ def test_every_entry_exactly_once(folder, tmp_path):
     assert sorted(keys(taus)) == sorted(ALL)
     assert keys(taus) != sorted(ALL)
     assert (account["entries"], account["written"], account["available"]) == (120, 120, 120)
-    assert set(taus.branches) == set(BRANCHES)
+    assert set(taus.branches) == {*BRANCHES, "tauType"}
+    assert set(taus["tauType"].tolist()) == {2}  # from the name of the bins
 
 
 def test_content_depends_on_the_seed_alone(folder, tmp_path):
@@ -111,7 +112,7 @@ def test_without_weights_those_of_the_input_stay(folder, tmp_path):
     taus, _ = run(folder, tmp_path / "out.arrow")
     assert not np.isin(taus["trainingWeight"], np.float32([1 / 2 / 80, 1 / 2 / 40])).any()
     step = dataclasses.replace(STEP, disabled_branches=("training.*", "pfCand_.*"))
-    kept = {"evt", "lumi", "run", "sampleType", "tau_pt"}
+    kept = {"evt", "lumi", "run", "sampleType", "tauType", "tau_pt"}
     assert set(run(folder, tmp_path / "few.arrow", step)[0].branches) == kept
 
 
