@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from taumltools.batch.journal import read_events
 from tests.condor.flow import Flow, kill_session
 
 pytestmark = [pytest.mark.condor, pytest.mark.integration]
@@ -126,7 +127,7 @@ def test_job_held_for_another_reason_is_replaced_and_a_late_release_does_no_harm
     (job,) = [job for job in work.jobs() if job["TaumlBranch"] == 0]
     held = f"{job['ClusterId']}.{job['ProcId']}"
     work.pool.hold(held, "the operator says so")
-    work.pool.wait_until(lambda: len(work.ledger.attempts[0]) == 2, 30)
+    work.pid(0, 1)  # the replacement runs
     # the held job was removed before its replacement was submitted: there is nothing to release
     assert held not in {f"{j['ClusterId']}.{j['ProcId']}" for j in work.jobs() if j["JobStatus"] != 3}
     work.pool.release(held)
@@ -240,6 +241,47 @@ def test_parallel_jobs_are_limited(flow):
     assert most == 2
 
 
+def test_branches_left_out_by_the_second_call_are_delivered_and_not_blamed(flow):
+    """Their jobs were in the queue: the driver of the other branches recorded them as failures."""
+    work = flow(4, {"*": ["sleep 6"]})
+    driver = work.start()
+    work.pid(3)
+    kill_session(driver)
+    done = work.run("--branches", "0:2", "--retries", "0")
+    assert done.returncode == 0, done.stdout
+    assert work.run().returncode == 0
+    work.assert_delivered()
+    assert all(work.causes(b) == ["done"] for b in range(4))
+
+
+def test_store_reached_by_another_name_is_the_same(flow, tmp_path):
+    """Jobs that ran were not found, and submitted again."""
+    work = flow(2, {"*": ["sleep 8"]})
+    driver = work.start()
+    work.pid(1)
+    kill_session(driver)
+    (tmp_path / "link").symlink_to(work.store)
+    work.env["TAUML_STORE"] = str(tmp_path / "link")
+    assert work.run().returncode == 0
+    work.assert_delivered()
+    assert all(work.causes(b) == ["done"] for b in range(2))
+
+
+def test_job_released_between_look_and_removal_does_no_harm(flow):
+    work = flow(2, {"0": ["sleep 20"]})
+    driver = work.start()
+    work.pid(0)
+    (job,) = [job for job in work.jobs() if job["TaumlBranch"] == 0]
+    name = f"{job['ClusterId']}.{job['ProcId']}"
+    for _ in range(6):  # some of these come between a look of the driver and its removal
+        work.pool.hold(name, "the operator says so")
+        time.sleep(0.1)
+        work.pool.release(name)
+        time.sleep(0.13)
+    assert work.finish(driver) == 0
+    work.assert_delivered()
+
+
 def test_jobs_can_be_cancelled(flow):
     work = flow(3, {"*": ["sleep 60"]})
     driver = work.start()
@@ -287,14 +329,22 @@ def test_dry_run_submits_and_writes_nothing(flow):
 
 
 def test_driver_killed_at_random_instants(flow):
-    """Twenty times, from before its first look to the end; the seed makes a failure repeatable."""
+    """Twenty times in the seconds after it began its work; the seed makes a failure repeatable."""
     random_instant = random.Random(20261122)
-    work = flow(30, {"*": ["sleep 1"], "7": ["raise once", "ok"], "11": ["kill"]})
-    for _ in range(20):
-        driver = work.start()
-        # start-up takes about two seconds: most kills come in the seconds after it
-        time.sleep(random_instant.uniform(1.0, 5.0))
+    work = flow(30, {"*": ["sleep 5"], "7": ["raise once", "ok"], "11": ["kill"]})
+
+    def opened():
+        if not list(work.store.glob("_batch/**/journal.jsonl")):
+            return 0
+        return sum(event["event"] == "opened" for event in read_events(work.layout.journal))
+
+    for turn in range(20):
+        driver = work.start("--parallel-jobs", "4")
+        work.pool.wait_until(lambda wanted=turn + 1: opened() == wanted, 60, "the driver to begin")
+        time.sleep(random_instant.uniform(0.0, 1.2))  # it looks every half second
         kill_session(driver)
+    closed = [event for event in read_events(work.layout.journal) if event["event"] == "closed"]
+    assert not closed, "the work was done before all drivers were killed"
     done = work.run()
     assert done.returncode == 0, done.stdout
     work.assert_delivered()
