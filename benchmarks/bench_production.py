@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from taumltools.config.production import DatasetConfig, ProductionConfig
+from taumltools.config.datasets import DatasetConfig
+from taumltools.config.production import ProductionConfig
 from taumltools.production.pileup import PileupPool, generate_pileup
 from taumltools.production.simulate import simulate
 from taumltools.tuples.data import Tuples

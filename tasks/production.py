@@ -82,31 +82,106 @@ class DatasetTask(PipelineTask):
         return self.part.chunks
 
 
+class ListFiles(DatasetTask):
+    """The files of a dataset that exist already, listed once, so that all branches read the same ones."""
+
+    product = "files.json"
+
+    def reads(self) -> tuple[str, ...]:
+        """Where they are."""
+        self.check_dataset()
+        return (f"datasets.{self.dataset}.files",)
+
+    def n_branches(self) -> int:
+        """One list."""
+        return 1
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """List."""
+        from taumltools.tuples.listing import list_all, write_listing
+
+        files = list_all(self.setting(f"datasets.{self.dataset}.files"))
+        write_listing(path, files)
+        return {"files": len(files)}
+
+    def validate(self, path: Path) -> None:
+        """The listing reads back."""
+        from taumltools.tuples.listing import read_listing
+
+        read_listing(path)
+
+
 class ProduceTuples(DatasetTask):
-    """TauTuple files: one entry per tau candidate, a branch per chunk of events."""
+    """TauTuple files: one entry per tau candidate, a branch per chunk of events or files."""
 
     @property
     def product(self) -> str:  # type: ignore[override]
-        """Named after the store that the settings choose."""
-        return "tuples_{branch}." + self.setting("tuple_format")
+        """Named after the store that the settings choose; a chain of files that are taken in place."""
+        suffix = "json" if self.source.source == "tautuple" else self.setting("tuple_format")
+        return "tuples_{branch}." + suffix
+
+    @property
+    def source(self) -> Any:
+        """Settings of the dataset."""
+        self.check_dataset()
+        return self.campaign_config.datasets[self.dataset]
 
     def reads(self) -> tuple[str, ...]:
         """Production settings, and of the dataset everything but the title, which only plots show."""
-        from taumltools.config.identity import plain_members, select
+        from taumltools.config.identity import plain_members
 
-        self.check_dataset()
         dataset = f"datasets.{self.dataset}"
-        content = [
-            f"{dataset}.{name}" for name in plain_members(select(self.campaign_config, dataset)) if name != "title"
-        ]
-        return ("seed", "production", "tuple_format", f"samples.{self.sample}.{self.dataset}", *content)
+        content = [f"{dataset}.{name}" for name in plain_members(self.source) if name != "title"]
+        how = ("tuple_format",) if self.source.from_files else ("seed", "production", "tuple_format")
+        return (*how, f"samples.{self.sample}.{self.dataset}", *content)
 
     def upstream(self) -> dict[str, Any]:
-        """The pile-up pool."""
+        """The pile-up pool, or the list of files."""
+        if self.source.from_files:
+            return {"files": self.need(ListFiles, sample=self.sample, dataset=self.dataset)}
         return {"pileup": self.need(ProducePileup)}
 
+    def files(self) -> list[Path]:
+        """Files of this branch: every n-th.
+
+        Raises:
+            InputError: there is none, or one has changed since it was listed.
+        """
+        from taumltools.errors import InputError
+        from taumltools.tuples.listing import read_listing
+
+        listed = read_listing(self.upstream()["files"].path)
+        mine = listed[self.branch :: self.part.chunks]
+        if not mine:
+            raise InputError(
+                f"dataset '{self.dataset}' has {len(listed)} files, which do not fill {self.part.chunks} branches: "
+                f"lower samples.{self.sample}.{self.dataset}.chunks"
+            )
+        for file in mine:
+            file.check_unchanged()
+        return [Path(file.path) for file in mine]
+
     def produce(self, path: Path) -> dict[str, Any]:
-        """Simulate one chunk."""
+        """Simulate, convert or take in place one chunk."""
+        return {"pythia": self._simulate, "tautuple": self._take_in_place, "nanoaod": self._convert}[
+            self.source.source
+        ](path)
+
+    def _take_in_place(self, path: Path) -> dict[str, Any]:
+        from taumltools.tuples.chain import make_chain
+        from taumltools.tuples.io import open_one
+
+        return make_chain(path, [str(file) for file in self.files()], open_one)
+
+    def _convert(self, path: Path) -> dict[str, Any]:
+        from taumltools.production.nanoaod import convert
+        from taumltools.tuples.io import write_tuples
+
+        account: dict[str, Any] = {}
+        tables = convert(self.files(), self.source, events=self.part.chunk_events(self.branch), account=account)
+        return {"entries": write_tuples(path, tables)} | account
+
+    def _simulate(self, path: Path) -> dict[str, Any]:
         from taumltools.production.pileup import PileupPool
         from taumltools.production.simulate import simulate
         from taumltools.tuples.io import write_tuples
@@ -133,9 +208,11 @@ class ProduceTuples(DatasetTask):
 
         with open_tuples(path) as reader:
             if reader.entries == 0:
+                events = self.part.chunk_events(self.branch)
+                what = "check its files" if self.source.from_files else "check its process settings"
                 raise InputError(
-                    f"dataset '{self.dataset}' gave no tau candidate in {self.part.chunk_events(self.branch)} events: "
-                    f"raise samples.{self.sample}.{self.dataset}.events or check its process settings"
+                    f"dataset '{self.dataset}' gave no tau candidate in {'its' if events is None else events} events: "
+                    f"raise samples.{self.sample}.{self.dataset}.events or {what}"
                 )
 
 

@@ -267,7 +267,7 @@ class ValidateShuffle(SamplingTask):
         """Names of all datasets that were mixed."""
         if not self.external:
             return list(self.campaign_config.samples["train"])
-        from taumltools.sampling.inputs import read_listing
+        from taumltools.tuples.listing import read_listing
 
         listed = read_listing(self.need(ListTuples, **self.inputs).path)
         return sorted({file.dataset for file in listed})

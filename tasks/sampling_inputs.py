@@ -202,7 +202,7 @@ class InputTask(FineBinsTask):
 
     def _external_files(self) -> Iterator[tuple[str, str, Path]]:
         """In the order of the listing, which was dealt out to the branches one by one."""
-        from taumltools.sampling.inputs import read_listing
+        from taumltools.tuples.listing import read_listing
 
         upstream = self.counted_upstream()
         folders = upstream["spectra"].paths()
@@ -230,7 +230,7 @@ class ListTuples(InputTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """List."""
         from taumltools.errors import ConfigError
-        from taumltools.sampling.inputs import list_inputs, write_listing
+        from taumltools.tuples.listing import list_inputs, write_listing
 
         if not self.external:
             raise ConfigError("ListTuples lists files from outside of the campaign: name a folder or a list by --input")
@@ -248,7 +248,7 @@ class ListTuples(InputTask):
 
     def validate(self, path: Path) -> None:
         """The listing reads back."""
-        from taumltools.sampling.inputs import read_listing
+        from taumltools.tuples.listing import read_listing
 
         read_listing(path)
 
@@ -269,8 +269,8 @@ class CountTuples(InputTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """Count, a JSON file for each tuple file."""
         from taumltools.progress import progress
-        from taumltools.sampling.inputs import read_listing, write_listing
         from taumltools.sampling.spectra import count_spectra
+        from taumltools.tuples.listing import read_listing, write_listing
 
         path.mkdir()
         files = read_listing(self.upstream()["files"].path)[self.branch :: self.n_branches()]
@@ -286,8 +286,8 @@ class CountTuples(InputTask):
 
     def validate(self, path: Path) -> None:
         """The listing reads back, and every file of it was counted."""
-        from taumltools.sampling.inputs import read_listing
         from taumltools.sampling.spectra import Spectra
+        from taumltools.tuples.listing import read_listing
 
         for number, _ in enumerate(read_listing(path / "files.json")):
             Spectra.load(path / f"{number}.json")
@@ -305,8 +305,8 @@ class CreateSpectralHists(InputTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """Add up, a ROOT file and a list for each dataset, and a list of all files."""
         from taumltools.sampling.export import write_spectra
-        from taumltools.sampling.inputs import ListedFile, write_entries_list
         from taumltools.sampling.spectra import Spectra
+        from taumltools.tuples.listing import ListedFile, write_entries_list
 
         spectra: dict[str, Any] = {}
         files: dict[str, list[ListedFile]] = {}

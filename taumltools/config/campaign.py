@@ -13,10 +13,11 @@ from pydantic import field_validator, model_validator
 from taumltools.config.base import settings
 from taumltools.config.batch import BatchConfig
 from taumltools.config.binned import BinnedConfig
+from taumltools.config.datasets import DatasetConfig
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.model import ModelConfig
-from taumltools.config.production import DatasetConfig, ProductionConfig
+from taumltools.config.production import ProductionConfig
 from taumltools.config.report import ReportConfig
 from taumltools.config.sampling import SamplingConfig
 from taumltools.config.training import TrainingConfig
@@ -28,22 +29,25 @@ class SampleConfig:
     """How much of one dataset goes into one sample.
 
     Attributes:
-        events: number of generated events.
-        chunks: number of branches (files) the events are spread over.
+        events: number of generated events; of datasets from files the largest number of events that are
+            read, None for all.
+        chunks: number of branches (files) the events, or the files, are spread over.
     """
 
-    events: int
+    events: int | None = None
     chunks: int = 1
 
     @field_validator("events", "chunks")
     @classmethod
-    def _positive(cls, value: int) -> int:
-        if value < 1:
+    def _positive(cls, value: int | None) -> int | None:
+        if value is not None and value < 1:
             raise ValueError(f"must be at least 1, found {value}")
         return value
 
-    def chunk_events(self, chunk: int) -> int:
-        """Events of one chunk; the chunks differ by one event at most and add up exactly."""
+    def chunk_events(self, chunk: int) -> int | None:
+        """Events of one chunk, None for all; the chunks differ by one event at most and add up exactly."""
+        if self.events is None:
+            return None
         return (chunk + 1) * self.events // self.chunks - chunk * self.events // self.chunks
 
 
@@ -94,4 +98,11 @@ class CampaignConfig:
                 if name not in self.datasets:
                     known = ", ".join(sorted(self.datasets))
                     raise ValueError(f"samples.{sample}.{name}: no such dataset; known are {known}")
+                source, events = self.datasets[name].source, parts[name].events
+                if source == "pythia" and events is None:
+                    raise ValueError(f"samples.{sample}.{name}.events: how many events are to be simulated is missing")
+                if source == "tautuple" and events is not None:
+                    raise ValueError(
+                        f"samples.{sample}.{name}.events: has no meaning for source 'tautuple', whose files are taken whole"
+                    )
         return self

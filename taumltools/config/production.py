@@ -21,42 +21,6 @@ Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 """A number that is not negative."""
 
-SOURCES = ("pythia",)
-"""Where tuples of a dataset can come from."""
-
-
-@settings
-class DatasetConfig:
-    """One physics dataset (``configs/datasets/<name>.yaml``).
-
-    Attributes:
-        title: what plots show, e.g. ``"Z → ττ"``.
-        process: Pythia settings of the hard process.
-        source: where tuples come from; ``pythia`` simulates.
-        generator: further Pythia settings of this dataset, read after the common ones.
-        weighted: True if the generator biases the phase space, so that ``genEventWeight`` is not 1.
-    """
-
-    title: str
-    process: tuple[str, ...]
-    source: str = "pythia"
-    generator: tuple[str, ...] = ()
-    weighted: bool = False
-
-    @field_validator("source")
-    @classmethod
-    def _known_source(cls, value: str) -> str:
-        if value not in SOURCES:
-            raise ValueError(f"unknown source '{value}'; known are {', '.join(SOURCES)}")
-        return value
-
-    @field_validator("process")
-    @classmethod
-    def _has_process(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("is empty: name at least one Pythia process, e.g. 'WeakSingleBoson:ffbar2gmZ = on'")
-        return value
-
 
 @settings
 class PileupConfig:

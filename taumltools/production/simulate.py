@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from taumltools.config.production import DatasetConfig, ProductionConfig
+from taumltools.config.datasets import DatasetConfig
+from taumltools.config.production import ProductionConfig
 from taumltools.errors import ConfigError
 from taumltools.production.pileup import PileupPool
 from taumltools.production.pythia import generate, make_generator, pythia_seed

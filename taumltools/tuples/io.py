@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from taumltools.errors import InputError
-from taumltools.tuples import arrowio, rootread, rootwrite
+from taumltools.tuples import arrowio, chain, rootread, rootwrite
 from taumltools.tuples.columns import complete
 from taumltools.tuples.compression import COMPRESSIONS, LEVELS, choose_compression
 from taumltools.tuples.data import Tuples
@@ -26,6 +26,12 @@ class _Backend(Protocol):
     def close(self) -> None: ...
 
 
+def open_one(path: Path | str) -> TupleReader:
+    """Open one file, which is no chain; see :func:`open_tuples`."""
+    path = Path(path)
+    return rootread.RootReader(path) if _format(path) == ".root" else arrowio.ArrowReader(path)
+
+
 def _format(path: Path) -> str:
     if path.suffix not in COMPRESSIONS:
         raise InputError(f"{path}: the suffix '{path.suffix}' is no tuple format; use one of {', '.join(COMPRESSIONS)}")
@@ -36,7 +42,8 @@ def open_tuples(path: Path | str) -> TupleReader:
     """Open a file of tau candidates for reading.
 
     Args:
-        path: a ``.root`` file (of the CMS tools or of this project) or an ``.arrow`` file.
+        path: a ``.root`` file (of the CMS tools or of this project), an ``.arrow`` file, or the ``.json`` file of
+            a chain of them (:mod:`taumltools.tuples.chain`).
 
     Returns:
         A reader, to be used as a context manager.
@@ -55,7 +62,7 @@ def open_tuples(path: Path | str) -> TupleReader:
         (10, 4)
     """
     path = Path(path)
-    return rootread.RootReader(path) if _format(path) == ".root" else arrowio.ArrowReader(path)
+    return chain.ChainReader(path, open_one) if path.suffix == chain.SUFFIX else open_one(path)
 
 
 class TupleWriter:

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from taumltools.config.datasets import DatasetConfig
 from taumltools.config.production import (
     CalorimeterConfig,
-    DatasetConfig,
     HpsConfig,
     PileupConfig,
     ProductionConfig,
@@ -64,9 +64,6 @@ def test_all_datasets_are_there():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DatasetConfig(title="x", process=()), "name at least one Pythia process"),
-        (lambda: DatasetConfig(title="x", process=("a = 1",), source="magic"), "unknown source 'magic'"),
-        (lambda: DatasetConfig(title="x", process=("a = 1",), proces=1), "proces"),
         (lambda: PileupConfig(mean=-1.0), "greater than or equal to 0"),
         (lambda: PileupConfig(pool_events=0), "greater than or equal to 1"),
         (lambda: CalorimeterConfig(mip_fraction=1.2), "less than or equal to 1"),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from taumltools.config.production import DatasetConfig, ProductionConfig
+from taumltools.config.datasets import DatasetConfig
+from taumltools.config.production import ProductionConfig
 from taumltools.production.candidates import Candidates
 from taumltools.production.pileup import generate_pileup
 from taumltools.production.pythia import generate, make_generator

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from taumltools.config.production import DatasetConfig, ProductionConfig
+from taumltools.config.datasets import DatasetConfig
+from taumltools.config.production import ProductionConfig
 from taumltools.errors import ConfigError
 from taumltools.production.simulate import batch_sizes, simulate
 from taumltools.tuples.truth import truth_type

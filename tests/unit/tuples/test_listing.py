@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from taumltools.errors import ConfigError, InputError
-from taumltools.sampling.inputs import (
+from taumltools.tuples.listing import (
     ListedFile,
     list_inputs,
     read_listing,
@@ -83,7 +83,7 @@ def test_files_and_folders_are_left_out_by_name(tree):
 @pytest.mark.parametrize(
     ("source", "kwargs", "error", "message"),
     [
-        ("none", {}, InputError, "none: no such directory or file list"),
+        ("none", {}, InputError, "none: no such directory, file or list of files"),
         ("empty", {}, InputError, r"empty: no file matches '.*'; check the directory"),
         ("data", {"pattern": "("}, ConfigError, r"the pattern '\(' is no regular expression"),
         ("data", {"prefix": "/x"}, ConfigError, "the prefix '/x' has no meaning for the directory"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 import json
 import os
 import re
@@ -107,8 +108,8 @@ def list_inputs(
     """The files of a directory or of a file list.
 
     Args:
-        source: a directory, searched with all folders in it, links included; one tuple file; or a
-            text file with a line ``path entries`` per file, where the number may be left out and
+        source: a directory, searched with all folders in it, links included; one tuple file; a
+            pattern such as ``/data/DY/*.root``; or a text file with a line ``path entries`` per file, where the number may be left out and
             lines that start with ``#`` are comments.
         prefix: for lists: a path becomes ``prefix/dataset/file`` with its last two components, as
             in the CMS tools; the prefix may be ``root://...``.  Without it a relative path
@@ -143,14 +144,39 @@ def list_inputs(
         if left_out := [*exclude, *exclude_folders]:
             raise ConfigError(f"{left_out} can be left out of a directory only; {source} is a list: delete its lines")
         files = tuple(file for file in _list(Path(source), prefix) if wanted.fullmatch(file.path))
+    elif any(sign in source for sign in "*?["):
+        matches = sorted(os.path.abspath(path) for path in glob.glob(source, recursive=True))
+        files = tuple(ListedFile.local(path) for path in matches if wanted.fullmatch(path) and os.path.isfile(path))
     else:
-        raise InputError(f"{source}: no such directory or file list")
+        raise InputError(f"{source}: no such directory, file or list of files")
     if not files:
         left = (
             f" and is not left out ({', '.join([*exclude, *exclude_folders])})" if [*exclude, *exclude_folders] else ""
         )
         raise InputError(f"{source}: no file matches '{pattern}'{left}; check the directory, or choose another pattern")
     return files
+
+
+def list_all(sources: Sequence[str], pattern: str = r".*\.root|.*\.arrow") -> tuple[ListedFile, ...]:
+    """The files of several sources, each once.
+
+    Args:
+        sources: directories, files, patterns or lists, see :func:`list_inputs`.
+        pattern: regular expression on whole paths.
+
+    Returns:
+        The files, source by source.
+
+    Raises:
+        InputError: as for :func:`list_inputs`, or two sources name the same file.
+    """
+    found: dict[str, ListedFile] = {}
+    for source in sources:
+        for file in list_inputs(os.path.expanduser(source), pattern=pattern):
+            if file.path in found:
+                raise InputError(f"{source}: {file.path} is named by an earlier entry already; name each file once")
+            found[file.path] = file
+    return tuple(found.values())
 
 
 def _directory(top: str, exclude: set[str]) -> list[ListedFile]:
