@@ -10,6 +10,7 @@ import law
 import luigi
 
 from tasks.base import PipelineTask
+from tasks.parameters import AmountParameter
 
 RUN = 1
 """Run number of all simulated events, as in CMS simulation."""
@@ -214,6 +215,46 @@ class ProduceTuples(DatasetTask):
                     f"dataset '{self.dataset}' gave no tau candidate in {'its' if events is None else events} events: "
                     f"raise samples.{self.sample}.{self.dataset}.events or {what}"
                 )
+
+
+class MergeTuples(DatasetTask):
+    """All tuples of a dataset in files of a target size, to be kept or given away."""
+
+    product = "merged.d"
+
+    target_size = AmountParameter(default=2000, description="size of a file, e.g. 2GB; a number is MB; default: 2GB")
+    output_format = luigi.ChoiceParameter(
+        default="root", choices=["root", "arrow"], description="root or arrow; default: root, for the CMS tools"
+    )
+
+    def reads(self) -> tuple[str, ...]:
+        """Nothing but the options."""
+        return ()
+
+    def settings(self) -> dict[str, Any]:
+        """The options."""
+        return {"target_size": self.target_size, "output_format": self.output_format}
+
+    def n_branches(self) -> int:
+        """One for the dataset."""
+        return 1
+
+    def upstream(self) -> dict[str, Any]:
+        """The tuples."""
+        return {"tuples": self.need(ProduceTuples, sample=self.sample, dataset=self.dataset)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Merge."""
+        from taumltools.tuples.merge import merge_tuples
+
+        made = merge_tuples(self.input_paths(), path, self.target_size * 1_000_000, f".{self.output_format}")
+        return {"files": len(made), "entries": sum(file.entries for file in made)}
+
+    def validate(self, path: Path) -> None:
+        """All files have the entries that their account says."""
+        from taumltools.tuples.merge import read_account
+
+        read_account(path)
 
 
 def datasets_of(task: PipelineTask, sample: str, task_class: type[DatasetTask], **parameters: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import luigi.task_register
 import pytest
 
-from tasks.production import ListFiles, ProduceTuples
+from tasks.production import ListFiles, MergeTuples, ProduceTuples
 from tasks.sampling import ShuffleMergeSpectral
 from tasks.sampling_inputs import CountSpectra
 from taumltools.errors import ConfigError, InputError
@@ -102,3 +102,13 @@ def test_options_of_other_sources_are_refused(folder):
 def test_files_named_twice_are_refused(folder):
     with pytest.raises(InputError, match="is named by an earlier entry already"):
         make(task(ListFiles, "tautuple", f"{folder}','{folder}/a.arrow", dataset="mine"))
+
+
+def test_tuples_of_a_dataset_are_merged(folder):
+    workflow = make(task(MergeTuples, "tautuple", f"{folder}", dataset="mine", target_size=1))
+    details = read_sidecar(workflow.path_of(0))["details"]
+    assert details["entries"] == sum(SIZES.values())
+    files = sorted(workflow.path_of(0).glob("merged_*.root"))
+    assert len(files) == details["files"]
+    other = task(MergeTuples, "tautuple", f"{folder}", dataset="mine", target_size=2)
+    assert other.folder != workflow.folder
