@@ -12,6 +12,12 @@ import luigi
 from tasks.base import PipelineTask
 from tasks.parameters import AmountParameter
 
+RECONSTRUCTION = (
+    "production.track", "production.calorimeter", "production.jet", "production.hps", "production.cone",
+    "production.matching", "production.pileup",
+)  # fmt: skip
+"""Settings of the reconstruction of taus from particle-flow candidates."""
+
 RUN = 1
 """Run number of all simulated events, as in CMS simulation."""
 
@@ -133,7 +139,9 @@ class ProduceTuples(DatasetTask):
 
         dataset = f"datasets.{self.dataset}"
         content = [f"{dataset}.{name}" for name in plain_members(self.source) if name != "title"]
-        how = ("tuple_format",) if self.source.from_files else ("seed", "production", "tuple_format")
+        how = {"tautuple": (), "nanoaod": ("tuple_format",), "pfnano": (*RECONSTRUCTION, "tuple_format")}.get(
+            self.source.source, ("seed", "production", "tuple_format")
+        )
         return (*how, f"samples.{self.sample}.{self.dataset}", *content)
 
     def upstream(self) -> dict[str, Any]:
@@ -163,10 +171,14 @@ class ProduceTuples(DatasetTask):
         return [Path(file.path) for file in mine]
 
     def produce(self, path: Path) -> dict[str, Any]:
-        """Simulate, convert or take in place one chunk."""
-        return {"pythia": self._simulate, "tautuple": self._take_in_place, "nanoaod": self._convert}[
-            self.source.source
-        ](path)
+        """Simulate, convert, reconstruct or take in place one chunk."""
+        make = {
+            "pythia": self._simulate,
+            "tautuple": self._take_in_place,
+            "nanoaod": self._convert,
+            "pfnano": self._reconstruct,
+        }
+        return make[self.source.source](path)
 
     def _take_in_place(self, path: Path) -> dict[str, Any]:
         from taumltools.tuples.chain import make_chain
@@ -180,6 +192,17 @@ class ProduceTuples(DatasetTask):
 
         account: dict[str, Any] = {}
         tables = convert(self.files(), self.source, events=self.part.chunk_events(self.branch), account=account)
+        return {"entries": write_tuples(path, tables)} | account
+
+    def _reconstruct(self, path: Path) -> dict[str, Any]:
+        from taumltools.config.production import ProductionConfig
+        from taumltools.production.pfnano import reconstruct
+        from taumltools.tuples.io import write_tuples
+
+        config = ProductionConfig(**{key.partition(".")[2]: self.setting(key) for key in RECONSTRUCTION})
+        account: dict[str, Any] = {}
+        events = self.part.chunk_events(self.branch)
+        tables = reconstruct(self.files(), self.source, config, events=events, account=account)
         return {"entries": write_tuples(path, tables)} | account
 
     def _simulate(self, path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ SOURCES: dict[str, frozenset[str]] = {
     "pythia": frozenset({"process", "generator", "weighted"}),
     "tautuple": frozenset({"files"}),
     "nanoaod": frozenset({"files", "sample_type", "require_gen_match", "unreconstructed"}),
+    "pfnano": frozenset({"files", "sample_type", "require_gen_match", "unreconstructed"}),
 }
 """Where tuples of a dataset can come from, and the options that each source knows."""
 
@@ -27,7 +28,8 @@ class DatasetConfig:
     Attributes:
         title: what plots show, e.g. ``"Z → ττ"``.
         source: where tuples come from: ``pythia`` simulates, ``tautuple`` takes files that exist in place,
-            ``nanoaod`` converts NanoAOD files.
+            ``nanoaod`` converts NanoAOD files, ``pfnano`` NanoAOD files with particle-flow candidates, in which taus
+            are reconstructed anew.
         process: of ``pythia``: settings of the hard process.
         generator: of ``pythia``: further settings of this dataset, read after the common ones.
         weighted: of ``pythia``: True if the generator biases the phase space, so that ``genEventWeight`` is not 1.

@@ -8,10 +8,10 @@ import numpy as np
 
 from taumltools.production.table import EventTable
 
-HADRON, ELECTRON, MUON, PHOTON, NEUTRAL = 1, 2, 3, 4, 5
-"""Kinds of candidates (``pfCand_particleType``)."""
+HADRON, ELECTRON, MUON, PHOTON, NEUTRAL, FORWARD_HADRON, FORWARD_EGAMMA = 1, 2, 3, 4, 5, 6, 7
+"""Kinds of candidates (``pfCand_particleType``); the last two are of the forward calorimeter."""
 
-MASSES = np.array([0.0, 0.13957, 0.000511, 0.10566, 0.0, 0.4976], np.float32)
+MASSES = np.array([0.0, 0.13957, 0.000511, 0.10566, 0.0, 0.4976, 0.0, 0.0], np.float32)
 """Mass in GeV that particle flow assigns to each kind."""
 
 
@@ -20,7 +20,8 @@ class Candidates(EventTable):
     """Particle-flow candidates.
 
     Attributes:
-        kind: 1 charged hadron, 2 electron, 3 muon, 4 photon, 5 neutral hadron; int8.
+        kind: 1 charged hadron, 2 electron, 3 muon, 4 photon, 5 neutral hadron, 6 and 7 hadron and e or photon in the
+            forward calorimeter; int8.
         charge: in units of e, int8.
         pt: GeV, float32.
         eta: pseudorapidity, float32.

@@ -119,7 +119,7 @@ def make_entries(events: Tuples, titles: dict[str, str], dataset: DatasetConfig,
     scalars = nanocolumns.scalars(events, titles, entries, gen, dataset.sample_type)
     schema = tautuple_schema()
     columns = {name: scalars[name].astype(schema[name].dtype) for name in schema.scalars if name in scalars}
-    return Tuples(columns, nanocolumns.collections(events, entries))
+    return Tuples(columns, nanocolumns.collections(events, entries.event, entries.eta, entries.phi))
 
 
 def build_entries(events: Tuples, gen: GenObjects, dataset: DatasetConfig) -> NanoEntries:

@@ -153,6 +153,25 @@ def scalars(
     """
     event = entries.event
     taus = events.collections["Tau"]
+    out = event_columns(events, event, sample_type) | {"tau_index": ordinal(entries.tau, taus.offsets, event)}
+    out |= tau_columns(taus, titles, entries.tau) | _gen_columns(events, entries, gen) | _jet_columns(events, entries)
+    if "SV" in events.collections:
+        offsets, _ = in_cone(event, entries.eta, entries.phi, events.collections["SV"], CONE)
+        out["nsv"] = np.diff(offsets).astype(np.int32)
+    return out
+
+
+def event_columns(events: Tuples, event: np.ndarray, sample_type: str) -> dict[str, np.ndarray]:
+    """Branches of the event.
+
+    Args:
+        events: the batch.
+        event: event of each entry, ascending.
+        sample_type: ``MC``, ``Embedded`` or ``Data``.
+
+    Returns:
+        Columns by branch; what the file does not have is absent.
+    """
     counts = np.bincount(event, minlength=len(events))
     out: dict[str, np.ndarray] = {
         "run": events["run"][event], "lumi": events["luminosityBlock"][event], "evt": events["event"][event],
@@ -160,7 +179,6 @@ def scalars(
         "tauType": np.zeros(len(event), np.int32),
         "entry_index": (np.arange(len(event)) - np.searchsorted(event, event)).astype(np.int32),
         "total_entries": counts[event].astype(np.int32),
-        "tau_index": ordinal(entries.tau, taus.offsets, event),
     }  # fmt: skip
     for branch, choices in EVENT.items():
         name = next((name for name in choices if name in events.scalars), None)
@@ -168,15 +186,7 @@ def scalars(
             out[branch] = events[name][event]
     if "PV_chi2" in events.scalars and "PV_ndof" in events.scalars:
         out["pv_chi2"] = (events["PV_chi2"] * events["PV_ndof"])[event]  # NanoAOD has the reduced one
-    if "SV" in events.collections:
-        offsets, _ = in_cone(event, entries.eta, entries.phi, events.collections["SV"], CONE)
-        out["nsv"] = np.diff(offsets).astype(np.int32)
-    return (
-        out
-        | tau_columns(taus, titles, entries.tau)
-        | _gen_columns(events, entries, gen)
-        | _jet_columns(events, entries)
-    )
+    return out
 
 
 def tau_columns(taus: Collection, titles: Mapping[str, str], rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -247,7 +257,7 @@ def _gen_columns(events: Tuples, entries: NanoEntries, gen: GenObjects) -> dict[
     out["genJet_index"] = np.full(len(entries), -1, np.int32)
     if jets is not None:
         out["genJet_index"] = ordinal(entries.gen_jet, jets.offsets, entries.event)
-        out |= pick(_typed(jets, {name: name for name in GEN_JET}, "genJet"), entries.gen_jet, "genJet_")
+        out |= pick(typed(jets, {name: name for name in GEN_JET}, "genJet"), entries.gen_jet, "genJet_")
     return out
 
 
@@ -255,11 +265,11 @@ def _jet_columns(events: Tuples, entries: NanoEntries) -> dict[str, np.ndarray]:
     jets = events.collections.get("Jet")
     if jets is None:
         return {"jet_index": np.full(len(entries), -1, np.int32)}
-    columns = pick(_typed(jets, JET, "jet"), entries.jet, "jet_")
+    columns = pick(typed(jets, JET, "jet"), entries.jet, "jet_")
     return {"jet_index": ordinal(entries.jet, jets.offsets, entries.event), **columns}
 
 
-def _typed(table: Collection, fields: Mapping[str, str], prefix: str) -> dict[str, np.ndarray]:
+def typed(table: Collection, fields: Mapping[str, str], prefix: str) -> dict[str, np.ndarray]:
     """Fields that the file has, in the types of TauTuple."""
     schema = tautuple_schema()
     return {
@@ -269,12 +279,14 @@ def _typed(table: Collection, fields: Mapping[str, str], prefix: str) -> dict[st
     }
 
 
-def collections(events: Tuples, entries: NanoEntries) -> dict[str, Collection]:
+def collections(events: Tuples, event: np.ndarray, eta: np.ndarray, phi: np.ndarray) -> dict[str, Collection]:
     """Leptons, photons, tracks and vertices near each entry.
 
     Args:
         events: the batch.
-        entries: the entries.
+        event: event of each entry, ascending.
+        eta: direction of each entry.
+        phi: rad.
 
     Returns:
         Collections by prefix; those that the file does not have are absent.
@@ -284,8 +296,8 @@ def collections(events: Tuples, entries: NanoEntries) -> dict[str, Collection]:
         table = events.collections.get(nano)
         if table is None or not {"eta", "phi"} <= set(table.columns):
             continue
-        offsets, rows = in_cone(entries.event, entries.eta, entries.phi, table, CONE)
-        content = _typed(table, fields, prefix) | _made(prefix, table)
+        offsets, rows = in_cone(event, eta, phi, table, CONE)
+        content = typed(table, fields, prefix) | _made(prefix, table)
         columns = {name: column[rows] for name, column in content.items()}
         if f"{prefix}_index" in tautuple_schema():
             columns["index"] = (rows - table.offsets[table.owner[rows]]).astype(np.int32)

@@ -74,6 +74,23 @@ def test_nanoaod_is_converted(store):
     assert limited.folder != workflow.folder
 
 
+def test_taus_are_reconstructed_in_pfnano():
+    workflow = make(task(ProduceTuples, "pfnano", DATA / "nano/pfnano.root", "chunks:1,events:5", dataset="mine"))
+    details = read_sidecar(workflow.path_of(0))["details"]
+    with open_tuples(workflow.path_of(0)) as file:
+        assert file.entries == details["entries"] > 5
+        assert "pfCand_pt" in file.branches
+    assert details["events"] == 5
+    tighter = ProduceTuples(
+        version="v1", campaign="tiny", overrides=workflow.overrides + " production.hps.min_pt=30", dataset="mine"
+    )
+    assert tighter.folder != workflow.folder
+    other = ProduceTuples(
+        version="v1", campaign="tiny", overrides=workflow.overrides + " production.energy=7000", dataset="mine"
+    )
+    assert other.folder == workflow.folder
+
+
 def test_identity_follows_what_is_read_and_not_the_simulation(folder):
     plain = task(ProduceTuples, "tautuple", folder, dataset="mine")
     assert plain.folder != task(ProduceTuples, "tautuple", f"{folder}/*.root", dataset="mine").folder

@@ -22,7 +22,10 @@ def test_every_option_belongs_to_a_source():
     ("given", "message"),
     [
         ({"process": ()}, "name at least one Pythia process"),
-        ({"process": ("a = 1",), "source": "magic"}, "unknown source 'magic'; known are pythia, tautuple, nanoaod"),
+        (
+            {"process": ("a = 1",), "source": "magic"},
+            "unknown source 'magic'; known are pythia, tautuple, nanoaod, pfnano",
+        ),
         ({"process": ("a = 1",), "proces": 1}, "proces"),
         ({"process": ("a = 1",), "files": ("x",)}, "source 'pythia' has no option 'files'"),
         ({"source": "tautuple"}, "files is empty: source 'tautuple' needs"),
