@@ -192,7 +192,7 @@ class ProduceTuples(DatasetTask):
 
         account: dict[str, Any] = {}
         tables = convert(self.files(), self.source, events=self.part.chunk_events(self.branch), account=account)
-        return {"entries": write_tuples(path, tables)} | account
+        return {"entries": write_tuples(path, tables, self.branches_written())} | account
 
     def _reconstruct(self, path: Path) -> dict[str, Any]:
         from taumltools.config.production import ProductionConfig
@@ -203,13 +203,20 @@ class ProduceTuples(DatasetTask):
         account: dict[str, Any] = {}
         events = self.part.chunk_events(self.branch)
         tables = reconstruct(self.files(), self.source, config, events=events, account=account)
-        return {"entries": write_tuples(path, tables)} | account
+        return {"entries": write_tuples(path, tables, self.branches_written())} | account
+
+    def branches_written(self) -> list[str] | None:
+        """Branches of the product; None for all."""
+        from taumltools.production.selection import written_branches
+
+        return written_branches(self.source)
 
     def _simulate(self, path: Path) -> dict[str, Any]:
         from taumltools.production.pileup import PileupPool
         from taumltools.production.simulate import simulate
         from taumltools.tuples.io import write_tuples
 
+        account: dict[str, Any] = {}
         first = sum(self.part.chunk_events(chunk) for chunk in range(self.branch))
         events = self.part.chunk_events(self.branch)
         batches = simulate(
@@ -222,8 +229,9 @@ class ProduceTuples(DatasetTask):
             lumi=self.branch + 1,
             first_event=first + 1,
             label=f"{self.sample} {self.dataset} {self.branch}",
+            account=account,
         )
-        return {"events": events, "entries": write_tuples(path, batches)}
+        return {"events": events, "entries": write_tuples(path, batches, self.branches_written())} | account
 
     def validate(self, path: Path) -> None:
         """The file opens, has the tree and at least one entry."""

@@ -5,15 +5,22 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.sampling import check_patterns
+
+SELECTION = frozenset({"selector", "require_gen_or_reco_tau", "reco_pt_sieve", "enabled_branches", "disabled_branches"})
+"""Options of all sources that make entries."""
+
+CONVERTED = frozenset({"files", "sample_type", "require_gen_match", "unreconstructed"})
+"""Options of the sources that make entries of files."""
 
 SOURCES: dict[str, frozenset[str]] = {
-    "pythia": frozenset({"process", "generator", "weighted"}),
+    "pythia": frozenset({"process", "generator", "weighted"}) | SELECTION,
     "tautuple": frozenset({"files"}),
-    "nanoaod": frozenset({"files", "sample_type", "require_gen_match", "unreconstructed"}),
-    "pfnano": frozenset({"files", "sample_type", "require_gen_match", "unreconstructed"}),
+    "nanoaod": CONVERTED | SELECTION,
+    "pfnano": CONVERTED | SELECTION,
 }
 """Where tuples of a dataset can come from, and the options that each source knows."""
 
@@ -37,6 +44,11 @@ class DatasetConfig:
         sample_type: ``MC``, ``Embedded`` or ``Data``.
         require_gen_match: leave out taus without generated lepton and jet, as the CMS producer does.
         unreconstructed: write generated hadronic taus that no reconstructed tau was found for.
+        selector: which events or entries are wanted, see :mod:`taumltools.production.selection`; empty: all.
+        require_gen_or_reco_tau: leave out entries with neither a reconstructed nor a generated hadronic tau.
+        reco_pt_sieve: thin out reconstructed taus below 80 GeV that match no generated lepton.
+        enabled_branches: regular expressions on whole branch names; if there are any, only these are written.
+        disabled_branches: regular expressions on whole branch names that are not written.
     """
 
     title: str
@@ -48,6 +60,26 @@ class DatasetConfig:
     sample_type: Literal["MC", "Embedded", "Data"] = "MC"
     require_gen_match: bool = True
     unreconstructed: bool = True
+    selector: Literal["", "genTauTau", "TauJetTag"] = ""
+    require_gen_or_reco_tau: bool = False
+    reco_pt_sieve: bool = False
+    enabled_branches: tuple[str, ...] = ()
+    disabled_branches: tuple[str, ...] = ()
+
+    @field_validator("selector", mode="before")
+    @classmethod
+    def _selector_that_can_be_honoured(cls, value: object) -> object:
+        if value in ("MuTau", "TagAndProbe"):
+            raise ValueError(
+                f"selector '{value}' needs trigger objects and lepton identification of MiniAOD, which no source has yet; "
+                "there are genTauTau and TauJetTag"
+            )
+        return value
+
+    @field_validator("enabled_branches", "disabled_branches")
+    @classmethod
+    def _valid_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_patterns(value)
 
     @model_validator(mode="after")
     def _fits_its_source(self) -> DatasetConfig:

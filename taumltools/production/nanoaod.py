@@ -19,6 +19,7 @@ from taumltools.config.datasets import DatasetConfig
 from taumltools.production import nanocolumns
 from taumltools.production.nanoread import NanoFile
 from taumltools.production.nanotruth import GEN_JET_CONE, GenObjects, gen_objects, nearest, no_gen_objects
+from taumltools.production.selection import GenTaus, select
 from taumltools.progress import progress
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
@@ -115,11 +116,12 @@ def make_entries(events: Tuples, titles: dict[str, str], dataset: DatasetConfig,
         matched = (entries.gen >= 0) | (entries.gen_jet >= 0)
         account["unmatched"] += int(np.count_nonzero(~matched))
         entries = entries.take(matched)
-    account["unreconstructed"] += int(np.count_nonzero(entries.tau < 0))
+    account["unreconstructed"] += int(np.count_nonzero(entries.tau < 0))  # before the selection
     scalars = nanocolumns.scalars(events, titles, entries, gen, dataset.sample_type)
     schema = tautuple_schema()
     columns = {name: scalars[name].astype(schema[name].dtype) for name in schema.scalars if name in scalars}
-    return Tuples(columns, nanocolumns.collections(events, entries.event, entries.eta, entries.phi))
+    table = Tuples(columns, nanocolumns.collections(events, entries.event, entries.eta, entries.phi))
+    return select(table, entries.event, GenTaus(gen.event, gen.kind, gen.pt, gen.eta), dataset, account)
 
 
 def build_entries(events: Tuples, gen: GenObjects, dataset: DatasetConfig) -> NanoEntries:

@@ -37,6 +37,7 @@ from taumltools.production.pfnanotruth import gen_jet_table, gen_leptons
 from taumltools.production.pileup import Collisions
 from taumltools.production.pythia import Particles
 from taumltools.production.reconstruction import Batch
+from taumltools.production.selection import GenTaus, select
 from taumltools.production.table import falling_order, offsets_from_counts
 from taumltools.production.tautuple import cone_axis, jet_columns, ordinal, pick
 from taumltools.progress import progress
@@ -116,7 +117,10 @@ def reconstruct(
                 batch, rows = make_batch(table, dataset, config)
                 account["events"] += len(table)
                 account["taus"] += len(batch.taus)
-                yield fill(table, batch, rows, dataset, config)
+                leptons = batch.leptons
+                gen = GenTaus(leptons.event, leptons.kind, leptons.pt, leptons.eta)
+                entries = fill(table, batch, rows, dataset, config)
+                yield select(entries, batch.entries.event, gen, dataset, account)
             left = None if left is None else left - min(left, file.entries)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from taumltools.errors import ConfigError
 from taumltools.production.pileup import PileupPool
 from taumltools.production.pythia import generate, make_generator, pythia_seed
 from taumltools.production.reconstruction import reconstruct_batch
+from taumltools.production.selection import GenTaus, select
 from taumltools.production.tautuple import fill
 from taumltools.progress import progress
 from taumltools.tuples.data import Tuples
@@ -41,6 +43,7 @@ def simulate(
     lumi: int,
     first_event: int,
     label: str = "",
+    account: dict[str, Any] | None = None,
 ) -> Iterator[Tuples]:
     """Simulate one dataset.
 
@@ -54,6 +57,7 @@ def simulate(
         lumi: number of the luminosity section.
         first_event: number of the first event; event i has the number ``first_event + i``.
         label: name of the dataset in messages; its title if empty.
+        account: how many entries the dataset's selection left out is added to it.
 
     Yields:
         One table per batch of ``config.batch_events`` events; all tables have the same
@@ -74,5 +78,8 @@ def simulate(
     for size in progress(sizes, total=len(sizes), label=f"{name}: simulating", unit="batch"):
         particles, weight = generate(generator, size, dataset=name)
         batch = reconstruct_batch(particles, weight, pileup, config, rng)
-        yield fill(batch, config, run=run, lumi=lumi, first_event=start)
+        leptons = batch.leptons
+        gen = GenTaus(leptons.event, leptons.kind, leptons.pt, leptons.eta)
+        table = fill(batch, config, run=run, lumi=lumi, first_event=start)
+        yield select(table, batch.entries.event, gen, dataset, {} if account is None else account)
         start += size

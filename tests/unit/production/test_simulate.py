@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,14 @@ def test_leptons_are_a_problem_worth_training_on(make_tuples):
         lepton = truth_type(t) == kind
         share = (species[lepton] == particle).mean()
         assert 0.4 < share < 0.9
+
+
+def test_selection_of_the_dataset_is_applied_and_counted(load_dataset, config, pool):
+    dataset = load_dataset("ztautau")
+    (everything,) = produce(dataset, config, pool, 40)
+    account = {}
+    chosen = dataclasses.replace(dataset, selector="genTauTau", reco_pt_sieve=True)
+    (kept,) = produce(chosen, config, pool, 40, account=account)
+    assert 0 < len(kept) < len(everything)
+    assert len(kept) + account["not_gen_tau_tau"] + account["sieved"] == len(everything)
+    assert set(kept["evt"].tolist()) <= set(everything["evt"].tolist())
