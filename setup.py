@@ -7,7 +7,19 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 WORKFLOW = ["law", "luigi", "htcondor", "hydra-core", "pydantic", "PyYAML"]
-DATA = ["numpy", "uproot", "awkward", "h5py", "hdf5plugin", "pyarrow", "scipy", "cramjam", "xxhash"]
+DATA = [
+    "numpy",
+    "uproot",
+    "awkward",
+    "h5py",
+    "hdf5plugin",
+    "pyarrow",
+    "scipy",
+    "cramjam",
+    "xxhash",
+    "fsspec-xrootd",
+    "xrootd",
+]
 SIMULATION = ["pythia8mc==8.317.2", "fastjet", "numba"]  # later pythia8mc has no wheel for Python 3.11
 TRAINING = ["tensorflow", "keras", "mlflow"]
 REPORT = ["matplotlib", "mplhep", "bokeh", "jinja2", "tqdm"]

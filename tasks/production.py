@@ -150,8 +150,8 @@ class ProduceTuples(DatasetTask):
             return {"files": self.need(ListFiles, sample=self.sample, dataset=self.dataset)}
         return {"pileup": self.need(ProducePileup)}
 
-    def files(self) -> list[Path]:
-        """Files of this branch: every n-th.
+    def files(self) -> list[str]:
+        """Files of this branch, every n-th: paths or URLs.
 
         Raises:
             InputError: there is none, or one has changed since it was listed.
@@ -168,7 +168,7 @@ class ProduceTuples(DatasetTask):
             )
         for file in mine:
             file.check_unchanged()
-        return [Path(file.path) for file in mine]
+        return [file.path for file in mine]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Simulate, convert, reconstruct or take in place one chunk."""
@@ -184,7 +184,7 @@ class ProduceTuples(DatasetTask):
         from taumltools.tuples.chain import make_chain
         from taumltools.tuples.io import open_one
 
-        return make_chain(path, [str(file) for file in self.files()], open_one)
+        return make_chain(path, self.files(), open_one)
 
     def _convert(self, path: Path) -> dict[str, Any]:
         from taumltools.production.nanoaod import convert

@@ -21,6 +21,7 @@ from taumltools.production.nanoread import NanoFile
 from taumltools.production.nanotruth import GEN_JET_CONE, GenObjects, gen_objects, nearest, no_gen_objects
 from taumltools.production.selection import GenTaus, select
 from taumltools.progress import progress
+from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
 
@@ -64,12 +65,15 @@ class NanoEntries:
 
 
 def convert(
-    files: Sequence[Path], dataset: DatasetConfig, events: int | None = None, account: dict[str, Any] | None = None
+    files: Sequence[str | Path],
+    dataset: DatasetConfig,
+    events: int | None = None,
+    account: dict[str, Any] | None = None,
 ) -> Iterator[Tuples]:
     """Make tau candidates from NanoAOD files.
 
     Args:
-        files: the files, local.
+        files: paths or URLs; a remote file is copied while it is read.
         dataset: type of sample, and what is written.
         events: largest number of events that are read; None for all.
         account: is filled with what was read and left out; complete when the iteration is.
@@ -79,6 +83,7 @@ def convert(
 
     Raises:
         InputError: a file cannot be read or lacks branches.
+        StoreError: a server does not answer.
     """
     account = {} if account is None else account
     account |= {"events": 0, "taus": 0, "unmatched": 0, "unreconstructed": 0}
@@ -89,7 +94,7 @@ def convert(
     for path in progress(list(files), label="converting", unit="file"):
         if left == 0:
             return
-        with NanoFile(path, needed, optional) as file:
+        with local_copy(path) as copy, NanoFile(copy, needed, optional) as file:
             for table in file.iterate(left):
                 account["events"] += len(table)
                 yield make_entries(table, file.titles, dataset, account)

@@ -41,6 +41,7 @@ from taumltools.production.selection import GenTaus, select
 from taumltools.production.table import falling_order, offsets_from_counts
 from taumltools.production.tautuple import cone_axis, jet_columns, ordinal, pick
 from taumltools.progress import progress
+from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.schema import INT_MISSING, tautuple_schema
 
@@ -85,7 +86,7 @@ def wanted(dataset: DatasetConfig) -> tuple[dict[str, tuple[str, ...]], dict[str
 
 
 def reconstruct(
-    files: Sequence[Path],
+    files: Sequence[str | Path],
     dataset: DatasetConfig,
     config: ProductionConfig,
     events: int | None = None,
@@ -94,7 +95,7 @@ def reconstruct(
     """Reconstruct taus in PFNano files.
 
     Args:
-        files: the files, local.
+        files: paths or URLs; a remote file is copied while it is read.
         dataset: type of sample, and what is written.
         config: jets, taus, cones and matching.
         events: largest number of events that are read; None for all.
@@ -105,6 +106,7 @@ def reconstruct(
 
     Raises:
         InputError: a file cannot be read or lacks branches.
+        StoreError: a server does not answer.
     """
     account = {} if account is None else account
     account |= {"events": 0, "taus": 0}
@@ -112,7 +114,7 @@ def reconstruct(
     for path in progress(list(files), label="reconstructing", unit="file"):
         if left == 0:
             return
-        with NanoFile(path, *wanted(dataset)) as file:
+        with local_copy(path) as copy, NanoFile(copy, *wanted(dataset)) as file:
             for table in file.iterate(left, STEP):
                 batch, rows = make_batch(table, dataset, config)
                 account["events"] += len(table)

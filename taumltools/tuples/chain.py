@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from taumltools.errors import InputError
+from taumltools.store.remote import is_remote
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.reader import TupleReader
 
@@ -150,7 +151,7 @@ def make_chain(path: Path, files: Sequence[str], open_file: Callable[[str], Tupl
 
     Args:
         path: a ``.json`` file.
-        files: absolute paths.
+        files: absolute paths or URLs.
         open_file: opens one of them.
 
     Returns:
@@ -162,7 +163,7 @@ def make_chain(path: Path, files: Sequence[str], open_file: Callable[[str], Tupl
     links, branches, generations = [], [], set()
     for name in files:
         with open_file(name) as file:
-            links.append(Link(name, file.entries, Path(name).stat().st_size))
+            links.append(Link(name, file.entries, -1 if is_remote(name) else Path(name).stat().st_size))
             branches.append([*file.branches, *file.other_branches])
             generations.add(file.generation)
     shared = common_branches(branches)

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from taumltools.errors import InputError
+from taumltools.store.remote import is_remote
 from taumltools.tuples import arrowio, chain, rootread, rootwrite
 from taumltools.tuples.columns import complete
 from taumltools.tuples.compression import COMPRESSIONS, LEVELS, choose_compression
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.reader import TupleReader
+from taumltools.tuples.remoteread import CopiedReader
 
 __all__ = ["COMPRESSIONS", "LEVELS", "TupleReader", "TupleWriter", "open_tuples", "write_tuples"]
 
@@ -27,7 +29,9 @@ class _Backend(Protocol):
 
 
 def open_one(path: Path | str) -> TupleReader:
-    """Open one file, which is no chain; see :func:`open_tuples`."""
+    """Open one file, which is no chain and may be remote; see :func:`open_tuples`."""
+    if is_remote(path):
+        return CopiedReader(str(path), open_one)
     path = Path(path)
     return rootread.RootReader(path) if _format(path) == ".root" else arrowio.ArrowReader(path)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from taumltools.errors import ConfigError, InputError
+from taumltools.store.remote import is_remote, list_folder, stat
 
 PATTERN = r".*\.root$|.*\.arrow$"
 """Paths of tuple files: a regular expression on the whole path."""
@@ -64,9 +65,11 @@ class ListedFile:
         if self.bytes is None:
             return
         try:
-            now = self.local(self.path)
+            now = stat(self.path) if is_remote(self.path) else self.local(self.path)
         except OSError as error:
-            raise InputError(f"{self.path}: {error.strerror}; it was there when the files were listed") from error
+            raise InputError(
+                f"{self.path}: {error.strerror or error}; it was there when the files were listed"
+            ) from error
         if (now.bytes, now.mtime_ns) != (self.bytes, self.mtime_ns):
             raise InputError(
                 f"{self.path}: the file has changed since it was listed ({self.bytes} bytes then, {now.bytes} now); what "
@@ -108,8 +111,8 @@ def list_inputs(
     """The files of a directory or of a file list.
 
     Args:
-        source: a directory, searched with all folders in it, links included; one tuple file; a
-            pattern such as ``/data/DY/*.root``; or a text file with a line ``path entries`` per file, where the number may be left out and
+        source: a directory, searched with all folders in it, links included; one tuple file; both
+            may be ``root://`` addresses; a pattern such as ``/data/DY/*.root``; or a text file with a line ``path entries`` per file, where the number may be left out and
             lines that start with ``#`` are comments.
         prefix: for lists: a path becomes ``prefix/dataset/file`` with its last two components, as
             in the CMS tools; the prefix may be ``root://...``.  Without it a relative path
@@ -131,7 +134,9 @@ def list_inputs(
         wanted = re.compile(pattern)
     except re.error as error:
         raise ConfigError(f"the pattern '{pattern}' is no regular expression: {error}") from error
-    if os.path.isdir(source):
+    if is_remote(source):
+        files = tuple(file for file in _remote(source) if wanted.fullmatch(file.path))
+    elif os.path.isdir(source):
         if prefix:
             raise ConfigError(f"the prefix '{prefix}' has no meaning for the directory {source}; it belongs to a list")
         found = _directory(os.path.abspath(source), set(exclude_folders))
@@ -194,6 +199,16 @@ def _directory(top: str, exclude: set[str]) -> list[ListedFile]:
             if os.path.isfile(path):  # else a link to nowhere, or a socket
                 files.append(ListedFile.local(path))
     return sorted(files, key=lambda file: file.path)
+
+
+def _remote(source: str) -> list[ListedFile]:
+    """One remote file, or all in a remote folder."""
+    _check_scheme(source, "the source")
+    try:
+        found = [stat(source)] if source.endswith(SUFFIXES) else list_folder(source)
+    except FileNotFoundError as error:
+        raise InputError(f"{source}: there is nothing of that name ({error})") from error
+    return [ListedFile(f.url, PurePosixPath(f.url).parts[-2], None, f.bytes, f.mtime_ns) for f in found]
 
 
 def _refuse_folder(error: OSError) -> None:

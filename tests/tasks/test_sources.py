@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import luigi.task_register
@@ -129,3 +131,18 @@ def test_tuples_of_a_dataset_are_merged(folder):
     assert len(files) == details["files"]
     other = task(MergeTuples, "tautuple", f"{folder}", dataset="mine", target_size=2)
     assert other.folder != workflow.folder
+
+
+@pytest.mark.parametrize(("source", "name"), [("tautuple", "a.arrow"), ("nanoaod", "nano_dy.root")])
+def test_files_on_a_server_are_read(xrootd_server, folder, source, name):
+    """Real xrootd: a folder of it is a source like any other, and no copies stay."""
+    (xrootd_server.data / "DY").mkdir()
+    shutil.copy(folder / name if source == "tautuple" else DATA / "nano" / name, xrootd_server.data / "DY" / name)
+    before = set(Path(tempfile.gettempdir()).glob(".copy-*"))
+    workflow = make(task(ProduceTuples, source, xrootd_server.url("DY"), "chunks:1", dataset="mine"))
+    with open_tuples(workflow.path_of(0)) as file:
+        assert file.entries == read_sidecar(workflow.path_of(0))["details"]["entries"] > 20
+        assert len(file.read(["tau_pt"])) == file.entries
+    assert set(Path(tempfile.gettempdir()).glob(".copy-*")) == before
+    spectra = make(task(CountSpectra, source, xrootd_server.url("DY"), "chunks:1", dataset="mine"))
+    assert Spectra.load(spectra.path_of(0)).entries == read_sidecar(workflow.path_of(0))["details"]["entries"]
