@@ -62,9 +62,43 @@ def fit_vertices(taus: TauCandidates, candidates: Candidates) -> DecayVertices:
     np.add.at(vector, tau, np.einsum("kp,kpi,kp->ki", weights, normals, values))
     good = np.bincount(tau, minlength=n) >= 2
     position, covariance = np.full((n, 3), np.nan), np.full((n, 3, 3), np.nan)
-    covariance[good] = np.linalg.inv(matrix[good])
+    covariance[good] = inverse(matrix[good])
     position[good] = np.einsum("kij,kj->ki", covariance[good], vector[good])
     return DecayVertices(position, covariance)
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """Inverse of symmetric positive matrices, by their factors L D Lᵀ.
+
+    Written out, because LAPACK's last bit depends on the processor and on variables of the environment, and a job
+    on a batch system has others than its submitter.
+
+    Args:
+        matrix: float64, shape (n, 3, 3).
+
+    Returns:
+        float64, same shape; NaN for matrices that have no inverse.
+
+    Examples:
+        >>> inverse(np.diag([1.0, 2.0, 4.0])[None])[0].diagonal().tolist()
+        [1.0, 0.5, 0.25]
+    """
+    m = matrix
+    with np.errstate(all="ignore"):
+        d1 = m[:, 0, 0]
+        l21, l31 = m[:, 1, 0] / d1, m[:, 2, 0] / d1
+        d2 = m[:, 1, 1] - l21 * m[:, 1, 0]
+        rest = m[:, 2, 1] - l31 * m[:, 1, 0]
+        l32 = rest / d2
+        d3 = m[:, 2, 2] - l31 * m[:, 2, 0] - l32 * rest
+        low = np.zeros_like(m)  # the inverse of L
+        low[:, 0, 0] = low[:, 1, 1] = low[:, 2, 2] = 1.0
+        low[:, 1, 0], low[:, 2, 1], low[:, 2, 0] = -l21, -l32, l21 * l32 - l31
+        out = np.zeros_like(m)
+        for k, d in enumerate((d1, d2, d3)):
+            out += low[:, k, :, None] * low[:, k, None, :] / d[:, None, None]
+    out[~np.isfinite(out).all(axis=(1, 2))] = np.nan
+    return out
 
 
 def flight_significance(vertices: DecayVertices) -> np.ndarray:

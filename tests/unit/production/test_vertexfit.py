@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from taumltools.config.production import HpsConfig, JetConfig
 from taumltools.production.hps import find_taus
 from taumltools.production.jets import reconstructed_jets
-from taumltools.production.vertexfit import TAU_MASS, fit_vertices, flight_significance, gottfried_jackson_difference
+from taumltools.production.vertexfit import (
+    TAU_MASS,
+    fit_vertices,
+    flight_significance,
+    gottfried_jackson_difference,
+    inverse,
+)
 
 ROWS = [(1, 1, 15.0, 0.3, 0.0), (1, -1, 10.0, 0.35, 0.0), (1, 1, 8.0, 0.3, 0.07)]
 
@@ -66,3 +76,44 @@ def test_gottfried_jackson_angle_is_missing_where_it_is_not_defined():
     flight = np.array([[np.nan] * 3, [0.0, 0.0, 1.0]])
     found = gottfried_jackson_difference(np.array([[0.0, 0.0, 40.0], [0.0, 0.0, 0.1]]), np.ones(2), flight)
     assert np.isnan(found).all()
+
+
+def spd(n, rng, scale=1.0):
+    """Symmetric positive matrices, some of them badly conditioned."""
+    a = rng.normal(size=(n, 3, 3)) * 10.0 ** rng.uniform(-scale, scale, (n, 1, 3))
+    return np.einsum("kij,klj->kil", a, a)
+
+
+def test_inverse_is_that_of_lapack():
+    matrices = spd(2000, np.random.default_rng(1), 2.0)
+    mine, theirs = inverse(matrices), np.linalg.inv(matrices)
+    condition = np.linalg.cond(matrices)
+    error = np.abs(mine - theirs).max(axis=(1, 2)) / np.abs(theirs).max(axis=(1, 2))
+    assert (error < 1e-14 * condition + 1e-13).all()
+    assert np.isnan(inverse(np.zeros((1, 3, 3)))).all()
+
+
+BLAS = """
+import hashlib
+import numpy as np
+from taumltools.production.vertexfit import inverse
+a = np.random.default_rng(1).normal(size=(20000, 3, 3))
+print(hashlib.sha256(inverse(np.einsum("kij,klj->kil", a, a)).tobytes()).hexdigest())
+"""
+
+
+def test_vertices_do_not_depend_on_the_environment():
+    """A job on a batch system, which has no OPENBLAS_CORETYPE, gave some vertices another last bit."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS")}
+    results = {
+        subprocess.run(
+            [sys.executable, "-c", BLAS], env=plain | more, capture_output=True, text=True, check=True
+        ).stdout
+        for more in (
+            {},
+            {"OPENBLAS_CORETYPE": "Haswell"},
+            {"OPENBLAS_CORETYPE": "Nehalem"},
+            {"OPENBLAS_NUM_THREADS": "1"},
+        )
+    }
+    assert len(results) == 1
