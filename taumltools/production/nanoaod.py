@@ -17,11 +17,9 @@ import numpy as np
 
 from taumltools.config.datasets import DatasetConfig
 from taumltools.production import nanocolumns
-from taumltools.production.nanoread import NanoFile
+from taumltools.production.nanoread import STEP, read_events
 from taumltools.production.nanotruth import GEN_JET_CONE, GenObjects, gen_objects, nearest, no_gen_objects
 from taumltools.production.selection import GenTaus, select
-from taumltools.progress import progress
-from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
 
@@ -90,15 +88,9 @@ def convert(
     truth = dataset.sample_type != "Data"
     needed = nanocolumns.NEEDED | (nanocolumns.NEEDED_TRUTH if truth else {})
     optional = nanocolumns.OPTIONAL | (nanocolumns.OPTIONAL_TRUTH if truth else {})
-    left = events
-    for path in progress(list(files), label="converting", unit="file"):
-        if left == 0:
-            return
-        with local_copy(path) as copy, NanoFile(copy, needed, optional) as file:
-            for table in file.iterate(left):
-                account["events"] += len(table)
-                yield make_entries(table, file.titles, dataset, account)
-            left = None if left is None else left - min(left, file.entries)
+    for table, titles in read_events(files, needed, optional, events=events, step=STEP, label="converting"):
+        account["events"] += len(table)
+        yield make_entries(table, titles, dataset, account)
 
 
 def make_entries(events: Tuples, titles: dict[str, str], dataset: DatasetConfig, account: dict[str, Any]) -> Tuples:

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from taumltools.errors import InputError
+from taumltools.progress import progress
+from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Collection, Tuples
 
 TREE = "Events"
@@ -133,6 +135,36 @@ class NanoFile:
                 )
             collections[prefix] = Collection(offsets, columns)
         return Tuples(scalars, collections)
+
+
+def read_events(
+    files: Sequence[str | Path], needed: Wanted, optional: Wanted, *, events: int | None, step: int, label: str
+) -> Iterator[tuple[Tuples, dict[str, str]]]:
+    """The events of several files, in chunks.
+
+    Args:
+        files: paths or URLs; a remote file is copied while it is read.
+        needed: see :class:`NanoFile`.
+        optional: see there.
+        events: largest number of events that are read; None for all.
+        step: events in a chunk.
+        label: what a progress bar says.
+
+    Yields:
+        Tables, and the titles of their branches.
+
+    Raises:
+        InputError: a file cannot be read or lacks branches.
+        StoreError: a server does not answer.
+    """
+    left = events
+    for path in progress(list(files), label=label, unit="file"):
+        if left == 0:
+            return
+        with local_copy(path) as copy, NanoFile(copy, needed, optional) as file:
+            for table in file.iterate(left, step):
+                yield table, file.titles
+            left = None if left is None else left - min(left, file.entries)
 
 
 def _list(array: Any) -> Any:

@@ -32,7 +32,7 @@ from taumltools.production.entries import Entries, build_entries
 from taumltools.production.geometry import cartesian
 from taumltools.production.hps import find_taus
 from taumltools.production.jets import reconstructed_jets
-from taumltools.production.nanoread import NanoFile
+from taumltools.production.nanoread import read_events
 from taumltools.production.pfnanotruth import gen_jet_table, gen_leptons
 from taumltools.production.pileup import Collisions
 from taumltools.production.pythia import Particles
@@ -40,8 +40,6 @@ from taumltools.production.reconstruction import Batch
 from taumltools.production.selection import GenTaus, select
 from taumltools.production.table import falling_order, offsets_from_counts
 from taumltools.production.tautuple import cone_axis, jet_columns, ordinal, pick
-from taumltools.progress import progress
-from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.schema import INT_MISSING, tautuple_schema
 
@@ -110,20 +108,13 @@ def reconstruct(
     """
     account = {} if account is None else account
     account |= {"events": 0, "taus": 0}
-    left = events
-    for path in progress(list(files), label="reconstructing", unit="file"):
-        if left == 0:
-            return
-        with local_copy(path) as copy, NanoFile(copy, *wanted(dataset)) as file:
-            for table in file.iterate(left, STEP):
-                batch, rows = make_batch(table, dataset, config)
-                account["events"] += len(table)
-                account["taus"] += len(batch.taus)
-                leptons = batch.leptons
-                gen = GenTaus(leptons.event, leptons.kind, leptons.pt, leptons.eta)
-                entries = fill(table, batch, rows, dataset, config)
-                yield select(entries, batch.entries.event, gen, dataset, account)
-            left = None if left is None else left - min(left, file.entries)
+    for table, _ in read_events(files, *wanted(dataset), events=events, step=STEP, label="reconstructing"):
+        batch, rows = make_batch(table, dataset, config)
+        account["events"] += len(table)
+        account["taus"] += len(batch.taus)
+        leptons = batch.leptons
+        gen = GenTaus(leptons.event, leptons.kind, leptons.pt, leptons.eta)
+        yield select(fill(table, batch, rows, dataset, config), batch.entries.event, gen, dataset, account)
 
 
 def candidates_of(events: Tuples) -> tuple[Candidates, np.ndarray]:

@@ -124,9 +124,7 @@ def stat(url: str, sleep: Callable[[float], None] = time.sleep) -> RemoteFile:
         info = files.info(path)
         if info.get("type") == "directory":
             raise FileNotFoundError(f"{url} is a folder")
-        changed = info.get("mtime", 0)
-        seconds = changed if isinstance(changed, int | float) else changed.timestamp()
-        return RemoteFile(url, int(info["size"]), int(seconds * 1e9))
+        return _described(url, info)
 
     return _again(f"asking for {url}", ask, sleep)
 
@@ -154,12 +152,17 @@ def list_folder(url: str, sleep: Callable[[float], None] = time.sleep) -> list[R
                 if info["type"] == "directory":
                     folders.append(info["name"])
                 else:
-                    changed = info.get("mtime", 0)
-                    seconds = changed if isinstance(changed, int | float) else changed.timestamp()
-                    found.append(RemoteFile(_address(url, info["name"]), int(info["size"]), int(seconds * 1e9)))
+                    found.append(_described(_address(url, info["name"]), info))
         return sorted(found, key=lambda file: file.url)
 
     return _again(f"listing {url}", ask, sleep)
+
+
+def _described(url: str, info: dict[str, Any]) -> RemoteFile:
+    """What fsspec knows of a file; times are numbers or dates, or missing."""
+    changed = info.get("mtime", 0)
+    seconds = changed if isinstance(changed, int | float) else changed.timestamp()
+    return RemoteFile(url, int(info["size"]), int(seconds * 1e9))
 
 
 def _address(url: str, path: str) -> str:
