@@ -1,0 +1,1 @@
+"""Production on the grid with CRAB: what decides, as pure functions; nothing here runs ``crab``."""

@@ -1,0 +1,122 @@
+"""Where finished CRAB tasks lie, and moving their files: all checks before the first move."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from taumltools.errors import InputError
+
+PREFIX = "crab_"
+"""Start of the names of CRAB's folders; the task follows."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A file that is moved.
+
+    Attributes:
+        source: where it is.
+        target: where it goes.
+    """
+
+    source: Path
+    target: Path
+
+
+def plan_moves(source: Path, target: Path) -> list[Move]:
+    """What is moved from CRAB's folders ``<primary>/crab_<task>/<timestamp>/<chunk>/<file>.root`` to ``<task>/<file>.root``.
+
+    Args:
+        source: folder of the primary datasets.
+        target: folder of the tasks.
+
+    Returns:
+        All moves, by task and file.
+
+    Raises:
+        InputError: something is not as CRAB leaves it; all problems are named.
+
+    References:
+        The checks are those of the CMS tool ``move_crab_outputs.py``.
+    """
+    problems: list[str] = []
+    moves: list[Move] = []
+    tasks: dict[str, Path] = {}
+    for folder in _folders(_folders([source], problems), problems):
+        if not folder.name.startswith(PREFIX):
+            problems.append(f"{folder}: expected a folder {PREFIX}<task>")
+            continue
+        name = folder.name.removeprefix(PREFIX)
+        if name in tasks:
+            problems.append(f"{folder}: task '{name}' is also in {tasks[name]}")
+        tasks[name] = folder
+        if (target / name).exists():
+            problems.append(f"{target / name}: exists already")
+        moves += _of_task(folder, target / name, problems)
+    if not tasks and not problems:
+        problems.append(f"{source}: has no folder <primary>/{PREFIX}<task>")
+    if problems:
+        raise InputError("nothing was moved:\n" + "\n".join(f"  {text}" for text in sorted(problems)))
+    return sorted(moves, key=lambda move: move.target)
+
+
+def _of_task(folder: Path, target: Path, problems: list[str]) -> list[Move]:
+    stamps = _folders([folder], problems)
+    if len(stamps) != 1:
+        problems.append(
+            f"{folder}: expected one timestamp, found {len(stamps)}: {', '.join(p.name for p in stamps) or '-'}"
+        )
+        return []
+    seen: dict[str, Path] = {}
+    for chunk in _folders(stamps, problems):
+        for file in sorted(chunk.iterdir()):
+            if not file.is_file() or file.suffix != ".root":
+                problems.append(f"{file}: expected only .root files here")
+            elif file.name in seen:
+                problems.append(f"{file}: a file of that name is also in {seen[file.name].parent}")
+            else:
+                seen[file.name] = file
+    return [Move(path, target / name) for name, path in seen.items()]
+
+
+def _folders(parents: Iterable[Path], problems: list[str]) -> list[Path]:
+    """All folders in some folders; anything else in them is a problem."""
+    found = []
+    for parent in parents:
+        try:
+            inside = sorted(parent.iterdir())
+        except OSError as error:
+            problems.append(f"{parent}: cannot be read ({error.strerror})")
+            continue
+        problems += [f"{path}: expected a folder" for path in inside if not path.is_dir()]
+        found += [path for path in inside if path.is_dir()]
+    return found
+
+
+def move(moves: Iterable[Move]) -> int:
+    """Move files; each one appears whole, and none is replaced.
+
+    Args:
+        moves: from :func:`plan_moves`, on one file system.
+
+    Returns:
+        How many were moved.
+
+    Raises:
+        InputError: a target exists, or the file system refuses; what was moved until then is named.
+    """
+    done = 0
+    for one in moves:
+        try:
+            one.target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(one.source, one.target)  # refuses to replace, which a rename does not
+            one.source.unlink()
+        except OSError as error:
+            raise InputError(
+                f"{one.target}: cannot be moved there ({error.strerror}); {done} files were moved before"
+            ) from error
+        done += 1
+    return done
