@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +33,16 @@ Column = tuple[str, np.ndarray | None, np.ndarray]
 class BasketReader:
     """Reads branches of one tree; use from one thread."""
 
-    def __init__(self, path: Path, tree: Any) -> None:
+    def __init__(self, path: Path, tree: Any, known: Mapping[str, BranchBaskets] | None = None) -> None:
         """Map the file; nothing is read yet.
 
         Args:
             path: the file, local.
-            tree: its uproot ``TTree``.
+            tree: its uproot ``TTree``; None if all its branches are ``known``.
+            known: the baskets of branches that uproot need not be asked about.
         """
         self._tree = tree
+        self._known = known or {}
         self._bytes = np.memmap(path, np.uint8, "r")
         self._branches: dict[str, BranchBaskets | None] = {}
         self._firsts: dict[bytes, np.ndarray] = {}
@@ -79,7 +81,7 @@ class BasketReader:
     def _find(self, name: str) -> BranchBaskets | None:
         """Baskets of a branch; branches whose baskets begin with the same entries share that array."""
         if name not in self._branches:
-            baskets = branch_baskets(self._tree[name])
+            baskets = self._known[name] if name in self._known else branch_baskets(self._tree[name])
             if baskets is not None:
                 first = self._firsts.setdefault(baskets.first.tobytes(), baskets.first)
                 baskets = dataclasses.replace(baskets, first=first)

@@ -68,14 +68,42 @@ def branch_baskets(branch: Any) -> BranchBaskets | None:
     kind = stored_type(branch)
     if kind is None or branch.embedded_baskets:
         return None
-    seek, stored, first = (np.asarray(branch.member(f"fBasket{x}"), np.int64) for x in ("Seek", "Bytes", "Entry"))
-    count = int(branch.member("fWriteBasket"))
+    lists = (np.asarray(branch.member(f"fBasket{x}"), np.int64) for x in ("Seek", "Bytes", "Entry"))
+    return checked_baskets(branch.name, kind, *lists, int(branch.member("fWriteBasket")), branch.num_entries)
+
+
+def checked_baskets(
+    name: str,
+    kind: tuple[np.dtype, int],
+    seek: np.ndarray,
+    stored: np.ndarray,
+    first: np.ndarray,
+    count: int,
+    entries: int,
+) -> BranchBaskets:
+    """The baskets of a branch, from the lists in its header, which are longer than it needs.
+
+    Args:
+        name: branch name.
+        kind: type and header of its values, as in :class:`BranchBaskets`.
+        seek: int64: positions of the baskets in the file.
+        stored: int64: their bytes there.
+        first: int64: the entry that each of them begins with.
+        count: number of baskets.
+        entries: number of entries.
+
+    Returns:
+        Where the baskets are.
+
+    Raises:
+        ValueError: the lists contradict each other.
+    """
     if not 0 <= count <= min(len(seek), len(stored), len(first) - 1):
-        raise ValueError(f"branch '{branch.name}' has {count} baskets, but lists {len(seek)}")
+        raise ValueError(f"branch '{name}' has {count} baskets, but lists {len(seek)}")
     first = np.array(first[: count + 1]) if count else np.zeros(1, np.int64)
-    if first[0] != 0 or first[-1] != branch.num_entries or np.any(np.diff(first) < 0):
-        raise ValueError(f"the baskets of branch '{branch.name}' do not hold its {branch.num_entries} entries")
-    return BranchBaskets(branch.name, *kind, seek[:count], stored[:count], first)
+    if first[0] != 0 or first[-1] != entries or np.any(np.diff(first) < 0):
+        raise ValueError(f"the baskets of branch '{name}' do not hold its {entries} entries")
+    return BranchBaskets(name, *kind, seek[:count], stored[:count], first)
 
 
 @dataclass(frozen=True)

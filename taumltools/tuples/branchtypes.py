@@ -40,19 +40,52 @@ def stored_type(branch: Any) -> tuple[np.dtype, int] | None:
     return _known(branch) or _asked(branch)
 
 
+def vector_type(kind: str, stored_as: tuple[int, int]) -> tuple[np.dtype, int] | None:
+    """Type of the vectors in a branch of objects.
+
+    Args:
+        kind: class of its objects, ``fClassName``.
+        stored_as: its ``fType`` and ``fStreamerType``; (0, -1) if the objects are stored whole.
+
+    Returns:
+        As :func:`stored_type`; None for anything else than vectors of numbers.
+
+    Examples:
+        >>> vector_type("vector<float>", (0, -1)), vector_type("vector<string>", (0, -1))
+        ((dtype('>f4'), 10), None)
+    """
+    plain = kind.startswith("vector<") and stored_as == (0, -1)
+    name = _VECTORS.get(kind[7:-1]) if plain else None
+    return (np.dtype(name), VECTOR_HEADER) if name else None
+
+
+def number_type(leaf: str, unsigned: bool) -> tuple[np.dtype, int] | None:
+    """Type of the numbers in a branch with one of them per entry.
+
+    Args:
+        leaf: class of its only leaf.
+        unsigned: whether that says that the numbers have no sign.
+
+    Returns:
+        As :func:`stored_type`; None for anything else than the numbers that TauTuples have.
+
+    Examples:
+        >>> number_type("TLeafI", unsigned=True)
+        (dtype('>u4'), -1)
+    """
+    name = _LEAVES.get(leaf)
+    return (np.dtype(name.replace("i", "u") if unsigned else name), SINGLE) if name else None
+
+
 def _known(branch: Any) -> tuple[np.dtype, int] | None:
     if len(branch.member("fLeaves")) != 1 or len(branch.branches):
         return None
     if branch.classname == "TBranchElement":
-        kind = str(branch.member("fClassName"))
-        plain = kind.startswith("vector<") and (branch.member("fType"), branch.member("fStreamerType")) == (0, -1)
-        name = _VECTORS.get(kind[7:-1]) if plain else None
-        return (np.dtype(name), VECTOR_HEADER) if name else None
+        return vector_type(str(branch.member("fClassName")), (branch.member("fType"), branch.member("fStreamerType")))
     leaf = branch.member("fLeaves")[0]
-    name = _LEAVES.get(leaf.classname)
-    if name is None or leaf.member("fLen") != 1 or leaf.member("fLeafCount") is not None:
+    if leaf.member("fLen") != 1 or leaf.member("fLeafCount") is not None:
         return None
-    return np.dtype(name.replace("i", "u") if leaf.member("fIsUnsigned") else name), SINGLE
+    return number_type(leaf.classname, leaf.member("fIsUnsigned"))
 
 
 def _asked(branch: Any) -> tuple[np.dtype, int] | None:

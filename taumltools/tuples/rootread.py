@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.generations import CONVERTED, expected_type
 from taumltools.tuples.reader import TupleReader, check_is_file, place
 from taumltools.tuples.schema import TREE, tautuple_schema
+from taumltools.tuples.treeread import read_tree
 
 BLOCK = 15_000
 """Entries per basket: smaller steps make writing up to five times slower."""
@@ -83,39 +84,56 @@ def _same_classes() -> Iterator[None]:
             table.update(before)
 
 
+def _without_counters(names: Iterable[str]) -> list[str]:
+    counters = {counter_name(prefix) for prefix in tautuple_schema().collections}
+    return [name for name in names if name not in counters]
+
+
 class RootReader(TupleReader):
     """Reads TauTuples of the CMS tools (``std::vector`` branches) and of this project alike."""
 
     block = BLOCK
 
     def __init__(self, path: Path) -> None:
-        import uproot
-
         self.path = path
+        self._file: Any = None
+        self._closed = False
         check_is_file(path)
         _check_root_header(path)
-        with _readable(path, "reading its list of objects"):
-            self._file = uproot.open(path, array_cache=None)
+        header = read_tree(path, TREE)
+        if header is None:
+            self._open_with_uproot()
+            return
+        self.entries = header.entries
+        self._set_branches(_without_counters(header.branches))
+        self._baskets = BasketReader(path, None, header.branches)
+
+    def _open_with_uproot(self) -> None:
+        import uproot
+
+        with _readable(self.path, "reading its list of objects"):
+            self._file = uproot.open(self.path, array_cache=None)
         try:
-            with _same_classes(), _readable(path, "reading the tree's header"):
-                self._tree = _find_tree(self._file, path)
-                self.entries = int(self._tree.num_entries)
-                counters = {counter_name(prefix) for prefix in tautuple_schema().collections}
-                self._set_branches([name for name in self._tree.keys(recursive=False) if name not in counters])
-                self._baskets = BasketReader(path, self._tree)
+            with _same_classes(), _readable(self.path, "reading the tree's header"):
+                tree = _find_tree(self._file, self.path)
+                self.entries = int(tree.num_entries)
+                self._set_branches(_without_counters(tree.keys(recursive=False)))
+                self._baskets = BasketReader(self.path, tree)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._closed = True
+        if self._file is not None:
+            self._file.close()
 
     def _load(self, branches: Sequence[str], start: int, stop: int) -> Tuples:
         return self._take(branches, np.arange(start, stop))
 
     def _take(self, branches: Sequence[str], rows: np.ndarray) -> Tuples:
-        if self._file.closed:
+        if self._closed:
             raise InputError(f"{self.path}: the file is closed; read inside the 'with' block")
         if not branches:
             return Tuples({})

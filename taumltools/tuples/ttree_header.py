@@ -40,6 +40,18 @@ VECTORS = {
 }
 """Class of a vector and its checksum (``TClass::GetCheckSum`` of ROOT 6.40), by kind and size of the type."""
 
+TREE_NUMBERS = struct.Struct(">qqqqqdiiiiiqqqqqq")
+"""Numbers of a TTree behind its attributes; the first is that of the entries, the eleventh that of the cluster ranges."""
+
+BRANCH_NUMBERS = struct.Struct(">iiiiq")
+"""Compression, size of a basket, length of the offsets, number of baskets, entry number of a TBranch."""
+
+BRANCH_SIZES = struct.Struct(">iiiqqqq")
+"""Offset, length of the lists of baskets, split level, entries, first entry, bytes, stored bytes of a TBranch."""
+
+ELEMENT_NUMBERS = struct.Struct(">Ihiiiiii")
+"""Checksum, class version, identity, type, streamer type, maximum and the counters of a TBranchElement."""
+
 _LIMITS = {"O": "??", "B": "bb", "S": "hh", "I": "ii", "L": "qq", "F": "ff", "D": "dd"}
 _BASKET_SIZE = 32_000
 _BASKETS = 10  # smallest length of the lists of baskets
@@ -55,10 +67,6 @@ _LINE = struct.pack(">IHhhh", _COUNTED | 8, 2, 602, 1, 1)
 _FILL = struct.pack(">IHhh", _COUNTED | 6, 2, 0, 1001)
 _MARKER = struct.pack(">IHhhf", _COUNTED | 10, 2, 1, 1, 1.0)
 _IO_FEATURES = struct.pack(">IHIB", _COUNTED | 7, 0, 0x1AA1_2F10, 0)
-_TREE = struct.Struct(">qqqqqdiiiiiqqqqqq")
-_BRANCH = struct.Struct(">iiiiq")
-_BRANCH_SIZES = struct.Struct(">iiiqqqq")
-_ELEMENT = struct.Struct(">Ihiiiiii")
 
 
 def type_code(dtype: np.dtype) -> str:
@@ -116,7 +124,7 @@ def tree_object(
     entries = ends[-1] if ends else 0
     ranges = _cluster_ranges(ends)
     total, stored = sum(b.total for b in branches), sum(sum(b.sizes) for b in branches)
-    numbers = _TREE.pack(
+    numbers = TREE_NUMBERS.pack(
         entries, total, stored, 0, 0, 1.0, 0, 25, 0, _OFFSETS, len(ranges), 10**12, 10**12, 0, -300_000_000,
         -30_000_000, 1_000_000,
     )  # fmt: skip
@@ -148,8 +156,8 @@ def _branch(branch: Branch, entries: int, boundaries: bytes, compression: int) -
     baskets = len(branch.places)
     capacity = max(_BASKETS, baskets + 1)
     offsets, split = (_OFFSETS, 99) if branch.vector else (0, 0)
-    start += _BRANCH.pack(compression, _BASKET_SIZE, offsets, baskets, entries) + _IO_FEATURES
-    start += _BRANCH_SIZES.pack(0, capacity, split, entries, 0, branch.total, sum(branch.sizes)) + _NO_OBJECTS
+    start += BRANCH_NUMBERS.pack(compression, _BASKET_SIZE, offsets, baskets, entries) + _IO_FEATURES
+    start += BRANCH_SIZES.pack(0, capacity, split, entries, 0, branch.total, sum(branch.sizes)) + _NO_OBJECTS
     arrays = _array(branch.sizes, "i", capacity) + boundaries + _array(branch.places, "q", capacity)
     body = _counted(13, start, leaves, _NO_OBJECTS, arrays, string(""))
     place = 8 + len(kind) + _SIZE + len(start) + _OBJECTS_HEAD
@@ -166,7 +174,7 @@ def _constant_parts(name: str, code: str, vector: bool) -> tuple[bytes, bytes, b
     if not vector:
         return b"TBranch\0", _named(name, f"{name}/{LEAVES[code]}", _NO_BUFFER_MAP) + _FILL, leaves, b""
     kind, checksum = VECTORS[code]
-    end = string(kind) + string("") + string("") + _ELEMENT.pack(checksum, 6, -1, 0, -1, 0, 0, 0)
+    end = string(kind) + string("") + string("") + ELEMENT_NUMBERS.pack(checksum, 6, -1, 0, -1, 0, 0, 0)
     return b"TBranchElement\0", _named(name, name, _NO_BUFFER_MAP) + _FILL, leaves, end
 
 
