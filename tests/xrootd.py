@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+import XRootD.client  # noqa: F401  before a test imports TensorFlow: the other order ends in a segmentation fault
 
 PACKAGES = (
     "xrootd-server", "xrootd-server-plugins", "xrootd-plugins", "libxrdserver3", "libxrdcl3", "libxrdutils3",

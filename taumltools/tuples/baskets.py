@@ -68,8 +68,9 @@ def branch_baskets(branch: Any) -> BranchBaskets | None:
     kind = stored_type(branch)
     if kind is None or branch.embedded_baskets:
         return None
-    lists = (np.asarray(branch.member(f"fBasket{x}"), np.int64) for x in ("Seek", "Bytes", "Entry"))
-    return checked_baskets(branch.name, kind, *lists, int(branch.member("fWriteBasket")), branch.num_entries)
+    seek, stored, first = (np.asarray(branch.member(f"fBasket{x}"), np.int64) for x in ("Seek", "Bytes", "Entry"))
+    count = int(branch.member("fWriteBasket"))
+    return checked_baskets(branch.name, kind, seek, stored, first, count, branch.num_entries)
 
 
 def checked_baskets(
