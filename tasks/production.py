@@ -276,8 +276,11 @@ class MergeTuples(DatasetTask):
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Merge."""
+        from taumltools.errors import ConfigError
         from taumltools.tuples.merge import merge_tuples
 
+        if self.target_size < 1:
+            raise ConfigError(f"--target-size {self.target_size}: expected 1 MB or more, e.g. 500MB or 2GB")
         made = merge_tuples(self.input_paths(), path, self.target_size * 1_000_000, f".{self.output_format}")
         return {"files": len(made), "entries": sum(file.entries for file in made)}
 

@@ -28,12 +28,49 @@ class Link:
     Attributes:
         path: absolute path or URL.
         entries: number of entries found when the chain was made.
-        bytes: size found then; -1 if it could not be known.
+        bytes: size found then; -1 for files on servers.
+        mtime_ns: time of its last change found then, in ns since 1970; -1 for files on servers.
     """
 
     path: str
     entries: int
     bytes: int
+    mtime_ns: int
+
+    def check_unchanged(self, chain: Path) -> None:
+        """Refuse a local file that is not the one that was listed.
+
+        Args:
+            chain: where it was listed, for the message.
+
+        Raises:
+            InputError: its size or its time of change is another one; a file that is gone is for the reader to tell.
+        """
+        if self.bytes < 0 or not Path(self.path).exists():
+            return
+        now = Path(self.path).stat()
+        for what, found, listed in (
+            ("size in bytes", now.st_size, self.bytes),
+            ("time of change in ns", now.st_mtime_ns, self.mtime_ns),
+        ):
+            if found != listed:
+                raise InputError(
+                    f"{self.path}: has changed since it was listed in {chain} ({what}: {found} now, {listed} then); "
+                    "files that are taken in place must not change: use another --version to list them again"
+                )
+
+
+def link_of(path: str, entries: int) -> Link:
+    """A file as it is now.
+
+    Args:
+        path: absolute path or URL.
+        entries: number of its entries.
+    """
+    if is_remote(path):
+        return Link(path, entries, -1, -1)
+    now = Path(path).stat()
+    return Link(path, entries, now.st_size, now.st_mtime_ns)
 
 
 def write_chain(path: Path, links: Sequence[Link], branches: Sequence[str]) -> None:
@@ -62,7 +99,10 @@ def read_chain(path: Path) -> tuple[list[Link], list[str]]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        links = [Link(str(row["path"]), int(row["entries"]), int(row["bytes"])) for row in content["files"]]
+        links = [
+            Link(str(row["path"]), *(int(row[name]) for name in ("entries", "bytes", "mtime_ns")))
+            for row in content["files"]
+        ]
         return links, [str(name) for name in content["branches"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: no usable chain of tuple files ({type(error).__name__}: {error})") from error
@@ -112,6 +152,7 @@ class ChainReader(TupleReader):
         if self._number != number or self._file is None:
             self.close()
             link = self._links[number]
+            link.check_unchanged(self.path)
             file = self._open_file(link.path)
             if file.entries != link.entries:
                 file.close()
@@ -163,7 +204,7 @@ def make_chain(path: Path, files: Sequence[str], open_file: Callable[[str], Tupl
     links, branches, generations = [], [], set()
     for name in files:
         with open_file(name) as file:
-            links.append(Link(name, file.entries, -1 if is_remote(name) else Path(name).stat().st_size))
+            links.append(link_of(name, file.entries))
             branches.append([*file.branches, *file.other_branches])
             generations.add(file.generation)
     shared = common_branches(branches)

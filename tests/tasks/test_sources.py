@@ -133,6 +133,11 @@ def test_tuples_of_a_dataset_are_merged(folder):
     assert other.folder != workflow.folder
 
 
+def test_target_size_below_a_megabyte_was_taken_as_zero(folder):
+    with pytest.raises(ConfigError, match="--target-size 0: expected 1 MB or more"):
+        make(task(MergeTuples, "tautuple", f"{folder}", dataset="mine", target_size=0))
+
+
 @pytest.mark.parametrize(("source", "name"), [("tautuple", "a.arrow"), ("nanoaod", "nano_dy.root")])
 def test_files_on_a_server_are_read(xrootd_server, folder, source, name):
     """Real xrootd: a folder of it is a source like any other, and no copies stay."""

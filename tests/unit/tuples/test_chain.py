@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -103,11 +104,32 @@ def test_files_of_the_cms_tools_keep_their_generation(tmp_path):
         )
 
 
-def test_file_that_changed_is_refused(tmp_path):
+@pytest.mark.parametrize(("entries", "name"), [(4, "evt"), (3, "pfCand_pt")])
+def test_file_that_changed_is_refused(entries, name, tmp_path):
     write_tuples(tmp_path / "a.arrow", mock_tuples(3), ["evt"])
     make_chain(tmp_path / "c.json", [str(tmp_path / "a.arrow")], open_one)
-    write_tuples(tmp_path / "a.arrow", mock_tuples(4), ["evt"])
-    with open_tuples(tmp_path / "c.json") as file, pytest.raises(InputError, match="has 4 entries, but 3 when it was"):
+    write_tuples(tmp_path / "a.arrow", mock_tuples(entries), ["evt", name])
+    with open_tuples(tmp_path / "c.json") as file, pytest.raises(InputError, match=r"a\.arrow: has changed since it"):
+        file.read(["evt"])
+
+
+def test_file_of_equal_entries_and_size_that_changed_was_not_noticed(tmp_path):
+    path = tmp_path / "a.root"
+    write_tuples(path, mock_tuples(3, seed=1), ["evt"], compression="none")
+    make_chain(tmp_path / "c.json", [str(path)], open_one)
+    before = path.stat()
+    write_tuples(path, mock_tuples(3, seed=2), ["evt"], compression="none")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert path.stat().st_size == before.st_size
+    with open_tuples(tmp_path / "c.json") as file, pytest.raises(InputError, match="time of change in ns"):
+        file.read(["evt"])
+
+
+def test_file_with_other_entries_on_a_server_is_refused(tmp_path):
+    """Of files on servers only the number of entries is known."""
+    write_tuples(tmp_path / "a.arrow", mock_tuples(3), ["evt"])
+    write_chain(tmp_path / "c.json", [Link(str(tmp_path / "a.arrow"), 4, -1, -1)], ["evt"])
+    with open_tuples(tmp_path / "c.json") as file, pytest.raises(InputError, match="has 3 entries, but 4 when it was"):
         file.read(["evt"])
 
 
@@ -130,7 +152,7 @@ def test_other_files_are_no_chains(tmp_path, text):
 
 
 def test_written_and_read_back(tmp_path):
-    links = [Link('/é "x".root', 5, 10**12), Link("/b.arrow", 0, -1)]
+    links = [Link('/é "x".root', 5, 10**12, 10**18), Link("root://b//b.arrow", 0, -1, -1)]
     write_chain(tmp_path / "c.json", links, ["evt"])
     assert read_chain(tmp_path / "c.json") == (links, ["evt"])
     json.loads((tmp_path / "c.json").read_text())
