@@ -147,8 +147,11 @@ def test_branches_are_delivered_though_nothing_is_shared(flow, home):
     assert failed.ending.code == 60
     for attempt in (failed, killed, repeated):
         assert attempt.ending.memory_mb > 20
-        assert attempt.ending.runtime_s > 0
         assert attempt.ending.host
+    for attempt in (failed, repeated):
+        assert attempt.ending.runtime_s > 0
+    # of a job without a report HTCondor counts whole seconds, and this one may have been killed in its first
+    assert killed.ending.runtime_s is None or killed.ending.runtime_s >= 1
     logs = [work.layout.log(1, n).read_text() for n in (1, 2, 3)]
     assert "RuntimeError: a bad day" in logs[0]
     assert "RuntimeError" not in logs[1] + logs[2]
