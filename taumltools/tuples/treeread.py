@@ -9,8 +9,9 @@ among it, the answer is None, and uproot has to read the file or to say what is 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from taumltools.tuples.branchtypes import number_type, vector_type
 from taumltools.tuples.rootblocks import unpack
 from taumltools.tuples.rootcursor import Cursor, UnusualError
 from taumltools.tuples.ttree_header import BRANCH_NUMBERS, BRANCH_SIZES, ELEMENT_NUMBERS, TREE_NUMBERS
+
+Found = TypeVar("Found")
 
 _WIDE = 1000  # versions above have 64-bit positions
 _LEAF = struct.Struct(">iii??I")
@@ -62,14 +65,32 @@ def read_tree(path: Path, name: str) -> TreeHeader | None:
     Returns:
         The header; None if uproot is needed for it.
     """
-    data = np.memmap(path, np.uint8, "r").data
+    return _unless_unusual(_tree, path, name)
+
+
+def read_entries(path: Path, name: str) -> int | None:
+    """Read the number of entries of a tree, and nothing about its branches.
+
+    Args:
+        path: a ROOT file, local.
+        name: name of the tree; the last cycle is read.
+
+    Returns:
+        The number; None if uproot is needed for it.
+    """
+    return _unless_unusual(lambda cursor: int(_numbers(cursor)[0]), path, name)
+
+
+def _unless_unusual(read: Callable[[Cursor], Found], path: Path, name: str) -> Found | None:
+    """Read the bytes of a tree."""
     try:
+        data = np.memmap(path, np.uint8, "r").data
         key = _find_key(Cursor(data), name)
         if key.kind != "TTree":
             return None
         piece = data[key.seek + key.length : key.seek + key.stored]
         (content,) = unpack([piece], [key.size])
-        return _tree(Cursor(content, key.length))
+        return read(Cursor(content, key.length))
     except Exception:  # what decoders raise on damaged bytes: uproot tells whether anything is wrong
         return None
 
@@ -98,11 +119,16 @@ def _key(cursor: Cursor) -> _Key:
     return _Key(stored, size, length, cycle, seek, kind, name)
 
 
-def _tree(cursor: Cursor) -> TreeHeader:
+def _numbers(cursor: Cursor) -> tuple[Any, ...]:
+    """The numbers of a tree, in front of its branches."""
     cursor.begin(20)
     for _ in range(4):  # name and title; attributes of lines, areas and markers
         cursor.skip()
-    numbers = cursor.take(TREE_NUMBERS)
+    return cursor.take(TREE_NUMBERS)
+
+
+def _tree(cursor: Cursor) -> TreeHeader:
+    numbers = _numbers(cursor)
     for _ in range(2):
         cursor.array(">i8", numbers[10])
     cursor.skip()

@@ -7,16 +7,17 @@ import pytest
 import uproot
 
 from taumltools.errors import InputError
-from taumltools.tuples.count import _tree_entries, count_entries
+from taumltools.tuples.count import count_entries
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.treeread import read_entries
 
 CMS = Path(__file__).parents[2] / "data/cms_tools"
 
 
 @pytest.mark.parametrize(("name", "entries"), [("v1/input/DY", 400), ("v1/input/QCD", 200), ("head/input/DY", 200)])
 def test_files_of_the_cms_tools(name, entries):
-    assert _tree_entries(CMS / name / "eventTuple_1.root") == entries  # without reading the branches
+    assert read_entries(CMS / name / "eventTuple_1.root", "taus") == entries  # without reading the branches
     assert count_entries(CMS / name / "eventTuple_1.root") == entries
 
 
@@ -26,7 +27,7 @@ def test_own_files(tmp_path, suffix, entries):
     write_tuples(tmp_path / f"taus{suffix}", mock_tuples(entries), ["evt", "tau_pt", "pfCand_pt"])
     assert count_entries(tmp_path / f"taus{suffix}") == entries
     if suffix == ".root":
-        assert _tree_entries(tmp_path / "taus.root") == entries
+        assert read_entries(tmp_path / "taus.root", "taus") == entries
 
 
 def test_many_entries(tmp_path):
@@ -38,6 +39,9 @@ def test_many_entries(tmp_path):
 def test_broken_files_are_explained_as_when_they_are_opened(tmp_path):
     path = tmp_path / "taus.root"
     with pytest.raises(InputError, match="no such file"):
+        count_entries(path)
+    path.write_bytes(b"")
+    with pytest.raises(InputError, match="the file is empty"):
         count_entries(path)
     path.write_bytes(b"nonsense" * 10)
     with pytest.raises(InputError, match="not a ROOT file"):
