@@ -150,8 +150,8 @@ class ProduceTuples(DatasetTask):
             return {"files": self.need(ListFiles, sample=self.sample, dataset=self.dataset)}
         return {"pileup": self.need(ProducePileup)}
 
-    def files(self) -> list[str]:
-        """Files of this branch, every n-th: paths or URLs.
+    def files(self) -> list[Any]:
+        """Files of this branch, every n-th, as :class:`taumltools.tuples.listing.ListedFile`.
 
         Raises:
             InputError: there is none, or one has changed since it was listed.
@@ -168,7 +168,11 @@ class ProduceTuples(DatasetTask):
             )
         for file in mine:
             file.check_unchanged()
-        return [file.path for file in mine]
+        return list(mine)
+
+    def paths_of_files(self) -> list[str]:
+        """Paths or URLs of :meth:`files`."""
+        return [file.path for file in self.files()]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Simulate, convert, reconstruct or take in place one chunk."""
@@ -191,7 +195,9 @@ class ProduceTuples(DatasetTask):
         from taumltools.tuples.io import write_tuples
 
         account: dict[str, Any] = {}
-        tables = convert(self.files(), self.source, events=self.part.chunk_events(self.branch), account=account)
+        tables = convert(
+            self.paths_of_files(), self.source, events=self.part.chunk_events(self.branch), account=account
+        )
         return {"entries": write_tuples(path, tables, self.branches_written())} | account
 
     def _reconstruct(self, path: Path) -> dict[str, Any]:
@@ -202,7 +208,7 @@ class ProduceTuples(DatasetTask):
         config = ProductionConfig(**{key.partition(".")[2]: self.setting(key) for key in RECONSTRUCTION})
         account: dict[str, Any] = {}
         events = self.part.chunk_events(self.branch)
-        tables = reconstruct(self.files(), self.source, config, events=events, account=account)
+        tables = reconstruct(self.paths_of_files(), self.source, config, events=events, account=account)
         return {"entries": write_tuples(path, tables, self.branches_written())} | account
 
     def branches_written(self) -> list[str] | None:

@@ -7,103 +7,36 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from taumltools.errors import InputError
-from taumltools.store.remote import is_remote
 from taumltools.tuples.data import Tuples
+from taumltools.tuples.listing import ListedFile, write_listing
 from taumltools.tuples.reader import TupleReader
 
 SUFFIX = ".json"
 """Suffix of chains."""
 
 
-@dataclass(frozen=True)
-class Link:
-    """A file of a chain.
-
-    Attributes:
-        path: absolute path or URL.
-        entries: number of entries found when the chain was made.
-        bytes: size found then; -1 for files on servers.
-        mtime_ns: time of its last change found then, in ns since 1970; -1 for files on servers.
-    """
-
-    path: str
-    entries: int
-    bytes: int
-    mtime_ns: int
-
-    def check_unchanged(self, chain: Path) -> None:
-        """Refuse a local file that is not the one that was listed.
-
-        Args:
-            chain: where it was listed, for the message.
-
-        Raises:
-            InputError: its size or its time of change is another one; a file that is gone is for the reader to tell.
-        """
-        if self.bytes < 0 or not Path(self.path).exists():
-            return
-        now = Path(self.path).stat()
-        for what, found, listed in (
-            ("size in bytes", now.st_size, self.bytes),
-            ("time of change in ns", now.st_mtime_ns, self.mtime_ns),
-        ):
-            if found != listed:
-                raise InputError(
-                    f"{self.path}: has changed since it was listed in {chain} ({what}: {found} now, {listed} then); "
-                    "files that are taken in place must not change: use another --version to list them again"
-                )
-
-
-def link_of(path: str, entries: int) -> Link:
-    """A file as it is now.
-
-    Args:
-        path: absolute path or URL.
-        entries: number of its entries.
-    """
-    if is_remote(path):
-        return Link(path, entries, -1, -1)
-    now = Path(path).stat()
-    return Link(path, entries, now.st_size, now.st_mtime_ns)
-
-
-def write_chain(path: Path, links: Sequence[Link], branches: Sequence[str]) -> None:
-    """Write a chain.
-
-    Args:
-        path: a ``.json`` file.
-        links: its files, in order.
-        branches: branches that all of them have.
-    """
-    rows = ",\n".join(json.dumps(vars(link), ensure_ascii=False) for link in links)
-    path.write_text(f'{{"branches": {json.dumps(list(branches))},\n"files": [\n{rows}\n]}}\n', encoding="utf-8")
-
-
-def read_chain(path: Path) -> tuple[list[Link], list[str]]:
-    """Read what :func:`write_chain` wrote.
+def read_chain(path: Path) -> tuple[tuple[ListedFile, ...], list[str]]:
+    """Read what :func:`make_chain` wrote.
 
     Args:
         path: a ``.json`` file.
 
     Returns:
-        Its files, and the branches that all of them have.
+        Its files with their entries, and the branches that all of them have.
 
     Raises:
         InputError: the file is missing or is no chain.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        links = [
-            Link(str(row["path"]), *(int(row[name]) for name in ("entries", "bytes", "mtime_ns")))
-            for row in content["files"]
-        ]
-        return links, [str(name) for name in content["branches"]]
+        files = tuple(ListedFile(**row) for row in content["files"])
+        return files, [str(name) for name in content["branches"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: no usable chain of tuple files ({type(error).__name__}: {error})") from error
 
@@ -133,9 +66,9 @@ class ChainReader(TupleReader):
             InputError: the file is missing or is no chain.
         """
         self.path = path
-        self._links, branches = read_chain(path)
-        self._ends = np.cumsum([link.entries for link in self._links])
-        self.entries = int(self._ends[-1]) if self._links else 0
+        self._files, branches = read_chain(path)
+        self._ends = np.cumsum([0, *(file.entries or 0 for file in self._files)])
+        self.entries = int(self._ends[-1])
         self._set_branches(branches)
         self._open_file = open_file
         self._number = -1
@@ -151,13 +84,13 @@ class ChainReader(TupleReader):
     def _reader(self, number: int) -> TupleReader:
         if self._number != number or self._file is None:
             self.close()
-            link = self._links[number]
-            link.check_unchanged(self.path)
-            file = self._open_file(link.path)
-            if file.entries != link.entries:
+            listed = self._files[number]
+            listed.check_unchanged()
+            file = self._open_file(listed.path)
+            if file.entries != listed.entries:
                 file.close()
                 raise InputError(
-                    f"{link.path}: has {file.entries} entries, but {link.entries} when it was listed in {self.path}; "
+                    f"{listed.path}: has {file.entries} entries, but {listed.entries} when it was listed in {self.path}; "
                     "files that are taken in place must not change: use another --version to list them again"
                 )
             self._number, self._file = number, file
@@ -165,8 +98,7 @@ class ChainReader(TupleReader):
 
     def _pieces(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Number of a file, first entry and one past the last in it, for a range of entries of the chain."""
-        for number, end in enumerate(self._ends.tolist()):
-            first = end - self._links[number].entries
+        for number, (first, end) in enumerate(pairwise(self._ends.tolist())):
             low, high = max(start, first), min(stop, end)
             if low < high:
                 yield number, low - first, high - first
@@ -175,24 +107,23 @@ class ChainReader(TupleReader):
         parts = [self._reader(n).read(branches, low, high) for n, low, high in self._pieces(start, stop)]
         if parts:
             return Tuples.concatenate(parts)
-        return self._reader(0).read(branches, 0, 0) if self._links else Tuples({})
+        return self._reader(0).read(branches, 0, 0) if self._files else Tuples({})
 
     def _take(self, branches: Sequence[str], rows: np.ndarray) -> Tuples:
         parts = []
-        for number, end in enumerate(self._ends.tolist()):
-            first = end - self._links[number].entries
+        for number, (first, end) in enumerate(pairwise(self._ends.tolist())):
             mine = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
             if len(mine):
                 parts.append(self._reader(number).take(branches, mine - first))
         return Tuples.concatenate(parts) if parts else self._load(branches, 0, 0)
 
 
-def make_chain(path: Path, files: Sequence[str], open_file: Callable[[str], TupleReader]) -> dict[str, object]:
+def make_chain(path: Path, files: Sequence[ListedFile], open_file: Callable[[str], TupleReader]) -> dict[str, object]:
     """Look into files and write the chain of them.
 
     Args:
         path: a ``.json`` file.
-        files: absolute paths or URLs.
+        files: the files, as they were listed.
         open_file: opens one of them.
 
     Returns:
@@ -201,18 +132,16 @@ def make_chain(path: Path, files: Sequence[str], open_file: Callable[[str], Tupl
     Raises:
         InputError: a file cannot be read, or the files have no branch in common.
     """
-    links, branches, generations = [], [], set()
-    for name in files:
-        with open_file(name) as file:
-            links.append(link_of(name, file.entries))
+    counted, branches, generations = [], [], set()
+    for listed in files:
+        with open_file(listed.path) as file:
+            counted.append(listed.counted(file.entries))
             branches.append([*file.branches, *file.other_branches])
             generations.add(file.generation)
     shared = common_branches(branches)
     if not shared:
-        raise InputError(f"the files {files[0]} ... have no branch in common: they are of different kinds")
-    write_chain(path, links, shared)
+        raise InputError(f"the files {files[0].path} ... have no branch in common: they are of different kinds")
+    write_listing(path, counted, shared)
     left_out = sorted(set().union(*branches) - set(shared))
-    return {
-        "files": len(links), "entries": sum(link.entries for link in links), "generations": sorted(generations),
-        "left_out": left_out,
-    }  # fmt: skip
+    entries = sum(file.entries or 0 for file in counted)
+    return {"files": len(counted), "entries": entries, "generations": sorted(generations), "left_out": left_out}

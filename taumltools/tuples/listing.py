@@ -32,8 +32,8 @@ class ListedFile:
         path: absolute path, or ``root://...``.
         dataset: name of the dataset: the folder that holds the file.
         entries: number of entries as stated by the list; None if it states none.
-        bytes: size; None for remote files.
-        mtime_ns: time of the last change, ns since 1970; None for remote files.
+        bytes: size; None for remote files of a list, of which no server was asked.
+        mtime_ns: time of the last change, ns since 1970; None where the size is.
     """
 
     path: str
@@ -70,11 +70,15 @@ class ListedFile:
             raise InputError(
                 f"{self.path}: {error.strerror or error}; it was there when the files were listed"
             ) from error
-        if (now.bytes, now.mtime_ns) != (self.bytes, self.mtime_ns):
-            raise InputError(
-                f"{self.path}: the file has changed since it was listed ({self.bytes} bytes then, {now.bytes} now); what "
-                "was counted and planned does not fit it any more: use another --version, which lists and counts anew"
-            )
+        for what, then, found in (
+            ("size in bytes", self.bytes, now.bytes),
+            ("time of change in ns", self.mtime_ns, now.mtime_ns),
+        ):
+            if found != then:
+                raise InputError(
+                    f"{self.path}: the file has changed since it was listed ({what}: {then} then, {found} now); what was "
+                    "counted and planned does not fit it any more: use another --version, which lists and counts anew"
+                )
 
     def counted(self, entries: int) -> ListedFile:
         """The same file with the number of entries found in it.
@@ -268,10 +272,17 @@ def _local(path: str, entries: int | None, where: str) -> ListedFile:
         ) from error
 
 
-def write_listing(path: Path, files: Sequence[ListedFile]) -> None:
-    """Write a listing as JSON, a line per file, so that later steps read what was listed once."""
+def write_listing(path: Path, files: Sequence[ListedFile], branches: Sequence[str] | None = None) -> None:
+    """Write a listing as JSON, a line per file, so that later steps read what was listed once.
+
+    Args:
+        path: the ``.json`` file.
+        files: the files.
+        branches: branches of all of them, if they are to be read as one (:mod:`taumltools.tuples.chain`).
+    """
     rows = ",\n".join(json.dumps(dataclasses.asdict(file), ensure_ascii=False) for file in files)
-    path.write_text(f'{{"files": [\n{rows}\n]}}\n', encoding="utf-8")
+    shared = "" if branches is None else f'"branches": {json.dumps(list(branches))},\n'
+    path.write_text(f'{{{shared}"files": [\n{rows}\n]}}\n', encoding="utf-8")
 
 
 def read_listing(path: Path) -> tuple[ListedFile, ...]:

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from taumltools.errors import InputError
-from taumltools.tuples.chain import Link, common_branches, make_chain, read_chain, write_chain
+from taumltools.tuples.chain import common_branches, make_chain, read_chain
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import open_one, open_tuples, write_tuples
+from taumltools.tuples.listing import ListedFile, list_all, write_listing
 from taumltools.tuples.mock import mock_tuples
 
 BRANCHES = ["run", "lumi", "evt", "tau_pt", "pfCand_pt", "pfCand_charge"]
@@ -35,7 +36,7 @@ def parts(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chain(parts, tmp_path_factory):
     path = tmp_path_factory.mktemp("made") / "tuples_0.json"
-    details = make_chain(path, parts, open_one)
+    details = make_chain(path, list_all(parts), open_one)
     assert details == {"files": 4, "entries": 25, "generations": ["2020"], "left_out": []}
     return path
 
@@ -87,7 +88,7 @@ def test_one_file_is_open_at_a_time(chain, monkeypatch):
 
 def test_branches_are_those_that_all_files_have(tmp_path, parts):
     write_tuples(tmp_path / "less.arrow", mock_tuples(3), ["evt", "tau_pt"])
-    details = make_chain(tmp_path / "c.json", [parts[0], str(tmp_path / "less.arrow")], open_one)
+    details = make_chain(tmp_path / "c.json", list_all([parts[0], str(tmp_path / "less.arrow")]), open_one)
     assert details["left_out"] == ["lumi", "pfCand_charge", "pfCand_pt", "run"]
     with open_tuples(tmp_path / "c.json") as file:
         assert file.branches == ["evt", "tau_pt"]
@@ -96,7 +97,7 @@ def test_branches_are_those_that_all_files_have(tmp_path, parts):
 
 def test_files_of_the_cms_tools_keep_their_generation(tmp_path):
     path = str(DATA / "v1/input/DY/eventTuple_1.root")
-    make_chain(tmp_path / "c.json", [path], open_one)
+    make_chain(tmp_path / "c.json", list_all([path]), open_one)
     with open_tuples(tmp_path / "c.json") as file, open_tuples(path) as original:
         assert (file.generation, file.entries) == ("2020", original.entries)
         assert file.read(["lepton_gen_match"])["lepton_gen_match"].tolist() == (
@@ -107,16 +108,19 @@ def test_files_of_the_cms_tools_keep_their_generation(tmp_path):
 @pytest.mark.parametrize(("entries", "name"), [(4, "evt"), (3, "pfCand_pt")])
 def test_file_that_changed_is_refused(entries, name, tmp_path):
     write_tuples(tmp_path / "a.arrow", mock_tuples(3), ["evt"])
-    make_chain(tmp_path / "c.json", [str(tmp_path / "a.arrow")], open_one)
+    make_chain(tmp_path / "c.json", list_all([str(tmp_path / "a.arrow")]), open_one)
     write_tuples(tmp_path / "a.arrow", mock_tuples(entries), ["evt", name])
-    with open_tuples(tmp_path / "c.json") as file, pytest.raises(InputError, match=r"a\.arrow: has changed since it"):
+    with (
+        open_tuples(tmp_path / "c.json") as file,
+        pytest.raises(InputError, match=r"a\.arrow: the file has changed since it was listed"),
+    ):
         file.read(["evt"])
 
 
 def test_file_of_equal_entries_and_size_that_changed_was_not_noticed(tmp_path):
     path = tmp_path / "a.root"
     write_tuples(path, mock_tuples(3, seed=1), ["evt"], compression="none")
-    make_chain(tmp_path / "c.json", [str(path)], open_one)
+    make_chain(tmp_path / "c.json", list_all([str(path)]), open_one)
     before = path.stat()
     write_tuples(path, mock_tuples(3, seed=2), ["evt"], compression="none")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
@@ -125,22 +129,22 @@ def test_file_of_equal_entries_and_size_that_changed_was_not_noticed(tmp_path):
         file.read(["evt"])
 
 
-def test_file_with_other_entries_on_a_server_is_refused(tmp_path):
-    """Of files on servers only the number of entries is known."""
+def test_file_with_other_entries_is_refused(tmp_path):
+    """Of remote files that a list names, only the number of entries is known."""
     write_tuples(tmp_path / "a.arrow", mock_tuples(3), ["evt"])
-    write_chain(tmp_path / "c.json", [Link(str(tmp_path / "a.arrow"), 4, -1, -1)], ["evt"])
+    write_listing(tmp_path / "c.json", [ListedFile(str(tmp_path / "a.arrow"), "x", 4)], ["evt"])
     with open_tuples(tmp_path / "c.json") as file, pytest.raises(InputError, match="has 3 entries, but 4 when it was"):
         file.read(["evt"])
 
 
 def test_empty_chain_and_files_without_common_branch(tmp_path):
-    write_chain(tmp_path / "none.json", [], [])
+    write_listing(tmp_path / "none.json", [], [])
     with open_tuples(tmp_path / "none.json") as file:
         assert (file.entries, len(file.read([]))) == (0, 0)
     write_tuples(tmp_path / "a.arrow", mock_tuples(3), ["evt"])
     write_tuples(tmp_path / "b.arrow", mock_tuples(3), ["tau_pt"])
     with pytest.raises(InputError, match="have no branch in common"):
-        make_chain(tmp_path / "c.json", [str(tmp_path / "a.arrow"), str(tmp_path / "b.arrow")], open_one)
+        make_chain(tmp_path / "c.json", list_all([str(tmp_path / "a.arrow"), str(tmp_path / "b.arrow")]), open_one)
     assert not (tmp_path / "c.json").exists()
 
 
@@ -152,7 +156,7 @@ def test_other_files_are_no_chains(tmp_path, text):
 
 
 def test_written_and_read_back(tmp_path):
-    links = [Link('/é "x".root', 5, 10**12, 10**18), Link("root://b//b.arrow", 0, -1, -1)]
-    write_chain(tmp_path / "c.json", links, ["evt"])
-    assert read_chain(tmp_path / "c.json") == (links, ["evt"])
+    files = (ListedFile('/é "x".root', "DY", 5, 10**12, 10**18), ListedFile("root://b//b.arrow", "b", 0))
+    write_listing(tmp_path / "c.json", files, ["evt"])
+    assert read_chain(tmp_path / "c.json") == (files, ["evt"])
     json.loads((tmp_path / "c.json").read_text())
