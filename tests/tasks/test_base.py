@@ -28,13 +28,6 @@ from taumltools.store import read_sidecar
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder
-    return tmp_path / "store"
-
-
 def every_task(overrides="", **parameters):
     report = Report(version="v1", campaign="demo", overrides=overrides, **parameters)
     return {str(t.folder.parent): t for t in [*all_upstream(report), report]}

@@ -23,13 +23,6 @@ EDGES = {"pt_bins": ("20", "40", "80", "1000"), "eta_bins": ("0", "1.15", "2.3")
 SIZES = {"DY/a_1.arrow": 900, "DY/a_2.root": 500, "TT/b_1.arrow": 700}
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder
-    return tmp_path / "store"
-
-
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory):
     folder = tmp_path_factory.mktemp("outside")

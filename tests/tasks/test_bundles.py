@@ -25,13 +25,6 @@ def forget():
     luigi.task_register.Register.clear_instance_cache()
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    forget()
-    return tmp_path / "store"
-
-
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A small copy of a project, whose repository is bundled."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import luigi.task_register
 import pytest
 
 from tasks.base import _quiet_interrupt
@@ -11,12 +10,6 @@ from tasks.report import Report, all_upstream
 from taumltools.batch.resources import Resources
 from taumltools.config.site import load_site
 from taumltools.errors import ConfigError, PoolError
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()
 
 
 def test_upstream_is_complete_and_each_workflow_comes_once():

@@ -85,11 +85,8 @@ class Job(PipelineTask):
 
 
 @pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
+def delivery(tmp_path, monkeypatch):
     monkeypatch.setenv("TAUML_DELIVERY", str(tmp_path / "scratch" / "delivery.tar"))
-    luigi.task_register.Register.clear_instance_cache()
-    return tmp_path / "store"
 
 
 @pytest.fixture

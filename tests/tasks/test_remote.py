@@ -70,15 +70,6 @@ class Longer(Words):
         return {"words": self.need(Words)}
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    for name in ("TAUML_BATCH", "TAUML_SITE", "CONDOR_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()
-    return tmp_path / "store"
-
-
 @pytest.fixture
 def isolated_site(tmp_path):
     """A site of one's own, without a shared file system."""

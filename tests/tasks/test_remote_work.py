@@ -72,15 +72,6 @@ class After(PipelineTask):
             raise ValueError("no 'after' in it")
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    for name in ("TAUML_BATCH", "TAUML_SITE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()
-    return tmp_path / "store"
-
-
 @pytest.fixture
 def work(tmp_path, monkeypatch):
     """The workflow at a site with or without a shared file system, its bundles made."""

@@ -28,13 +28,6 @@ WIDE = {"pt_bins": ("20", "40", " 100", "1000"), "eta_bins": ("0", "1.2", "2.4")
 SIZES = {"DY/a_1.arrow": 900, "DY/a_2.root": 500, "TT/b_1.arrow": 700}
 
 
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder
-    return tmp_path / "store"
-
-
 @pytest.fixture(scope="module")
 def outside(tmp_path_factory):
     """Tuples of somebody else: two datasets, three files; ten candidates of DY occur twice."""

@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import luigi.task_register
 import pytest
 
 from tasks.production import ListFiles, MergeTuples, ProduceTuples
@@ -22,13 +21,6 @@ from tests.tasks.making import make
 
 DATA = Path(__file__).parents[1] / "data"
 SIZES = {"a.arrow": 300, "b.root": 200, "c.arrow": 250}
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()
-    return tmp_path / "store"
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import luigi.task_register
 import pytest
 
 from tasks.sampling import ShuffleMergeSpectral
@@ -21,15 +20,6 @@ from taumltools.batch.layout import Layout
 from taumltools.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    monkeypatch.delenv("TAUML_BATCH", raising=False)
-    monkeypatch.delenv("CONDOR_CONFIG", raising=False)
-    luigi.task_register.Register.clear_instance_cache()  # a status knows that it was shown
-    return tmp_path / "store"
 
 
 def began(task_class, **parameters):

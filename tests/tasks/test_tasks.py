@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import luigi.task_register
 import pytest
 
 from tasks.base import PipelineTask
@@ -17,12 +16,6 @@ from tasks.training import Training
 from taumltools.config import load_campaign
 
 DATASET = {"sample": "train", "dataset": "ztautau"}
-
-
-@pytest.fixture(autouse=True)
-def store(tmp_path, monkeypatch):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()
 
 
 def make(task_class, **parameters):

@@ -17,7 +17,7 @@ from taumltools.sampling.acceptance import AcceptancePlan, acceptance_map
 from taumltools.sampling.spectra import Spectra, count_spectra
 from taumltools.tuples.io import open_tuples
 from taumltools.tuples.truth import TauType, truth_branches, truth_type
-from tests.unit.sampling.builders import plan_datasets
+from tests.unit.sampling.builders import mt19937_64, plan_datasets
 
 DATA = Path(__file__).parents[2] / "data/cms_tools/head"
 HEAD_DY = DATA / "input/DY/eventTuple_1.root"
@@ -94,19 +94,8 @@ def test_cms_type_probabilities_are_reproduced(take_all, expected):
 
 
 def legacy_uniforms(seed=1234567):
-    """mt19937_64 of the C++ standard library as numbers in [0, 1), the stream of the CMS tool."""
-    mask, state = 2**64 - 1, [seed]
-    for i in range(1, 312):
-        state.append((6364136223846793005 * (state[-1] ^ (state[-1] >> 62)) + i) & mask)
-    while True:
-        for i in range(312):
-            x = (state[i] & 0xFFFFFFFF80000000) | (state[(i + 1) % 312] & 0x7FFFFFFF)
-            state[i] = state[(i + 156) % 312] ^ (x >> 1) ^ (0xB5026F5AA96619E9 if x & 1 else 0)
-        for y in state:
-            y ^= (y >> 29) & 0x5555555555555555
-            y ^= (y << 17) & 0x71D67FFFEDA60000
-            y ^= (y << 37) & 0xFFF7EEE000000000
-            yield (y ^ (y >> 43)) / 2**64
+    """The stream of the CMS tool: numbers in [0, 1)."""
+    return (number / 2**64 for number in mt19937_64(seed))
 
 
 def test_legacy_stream():

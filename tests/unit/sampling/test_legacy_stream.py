@@ -9,25 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taumltools.sampling.legacy_stream import LegacyStream, cumulative_probabilities, sieve_uniform
+from tests.unit.sampling.builders import mt19937_64
 
 RAW = [18172760479972437302, 14149568821422186474, 12104403404723486933]
 UNIFORM = [0.98514731962224178, 0.76704966279595466, 0.65618102340210704]
-
-
-def engine(seed):
-    """mt19937_64, number by number, as its authors wrote it."""
-    mask, state = 2**64 - 1, [seed]
-    for i in range(1, 312):
-        state.append((6364136223846793005 * (state[-1] ^ (state[-1] >> 62)) + i) & mask)
-    while True:
-        for i in range(312):
-            x = (state[i] & 0xFFFFFFFF80000000) | (state[(i + 1) % 312] & 0x7FFFFFFF)
-            state[i] = state[(i + 156) % 312] ^ (x >> 1) ^ (0xB5026F5AA96619E9 if x & 1 else 0)
-        for y in state:
-            y ^= (y >> 29) & 0x5555555555555555
-            y ^= (y << 17) & 0x71D67FFFEDA60000
-            y ^= (y << 37) & 0xFFF7EEE000000000
-            yield y ^ (y >> 43)
 
 
 def test_check_values_of_the_engine():
@@ -42,7 +27,7 @@ def test_value_that_the_standard_prescribes():
 
 @given(st.integers(0, 2**64 - 1))
 def test_engine_is_what_its_authors_wrote(seed):
-    assert LegacyStream(seed).raw(700).tolist() == list(islice(engine(seed), 700))
+    assert LegacyStream(seed).raw(700).tolist() == list(islice(mt19937_64(seed), 700))
 
 
 @given(st.lists(st.integers(0, 700), max_size=6))
@@ -87,7 +72,7 @@ def test_cumulative_probabilities(weights):
 
 def integers(seed, count, n):
     """Lemire's rule in numbers without limit."""
-    stream, out = engine(seed), []
+    stream, out = mt19937_64(seed), []
     while len(out) < n:
         product = next(stream) * count
         if product % 2**64 >= 2**64 % count:
