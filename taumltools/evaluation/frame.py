@@ -11,7 +11,7 @@ from taumltools.config.evaluation import CutsConfig, EvaluationConfig
 from taumltools.errors import InputError
 from taumltools.evaluation.scores import EVENT_COLUMNS, TAU
 from taumltools.evaluation.table import Predictions
-from taumltools.evaluation.working_points import in_first_part
+from taumltools.eventhash import in_first_part
 from taumltools.tuples.truth import TAU_TYPES
 
 

@@ -142,37 +142,3 @@ def derive_thresholds(
         f"working points did not settle in {max_iterations} iterations (last change {max(changes):.2g}, "
         f"allowed {tolerance:.2g}): use more taus, or drop evaluation.working_points.required"
     )
-
-
-def in_first_part(run: np.ndarray, lumi: np.ndarray, evt: np.ndarray, fraction: float) -> np.ndarray:
-    """Split events in two by a hash of their number, the same for all candidates of an event.
-
-    The hash is the finaliser of SplitMix64 (Steele et al., OOPSLA 2014), so the split neither
-    depends on the order of files nor follows the parity of event numbers.
-
-    Args:
-        run: run numbers, integer, shape (n,).
-        lumi: luminosity sections, integer, shape (n,).
-        evt: event numbers, integer, shape (n,).
-        fraction: fraction of events in the first part.
-
-    Returns:
-        bool, shape (n,).
-
-    Examples:
-        >>> one = np.ones(1000, np.int64)
-        >>> part = in_first_part(one, one, np.arange(1000), 0.5)
-        >>> 450 < int(part.sum()) < 550
-        True
-    """
-    state = np.zeros(len(run), np.uint64)
-    for key in (run, lumi, evt):
-        state = _mix(state ^ np.asarray(key).astype(np.uint64))
-    return state < np.uint64(min(int(fraction * 2.0**64), 2**64 - 1))
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = x + np.uint64(0x9E3779B97F4A7C15)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

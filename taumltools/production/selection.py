@@ -14,6 +14,7 @@ import numpy as np
 
 from taumltools.config.datasets import DatasetConfig
 from taumltools.errors import ConfigError
+from taumltools.eventhash import GOLDEN, mix
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
 
@@ -141,14 +142,8 @@ def uniform_of_key(table: Tuples) -> np.ndarray:
     state = np.full(len(table), SIEVE_SEED, np.uint64)
     for name in ("run", "lumi", "evt", "jet_index", "tau_index"):
         value = table[name].astype(np.int64).view(np.uint64) if table[name].dtype.kind == "i" else table[name]
-        state = _mix(state + value.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+        state = mix(state + value.astype(np.uint64) + GOLDEN)
     return (state >> np.uint64(11)).astype(np.float64) / float(1 << 53)
-
-
-def _mix(state: np.ndarray) -> np.ndarray:
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
 
 
 def written_branches(dataset: DatasetConfig) -> list[str] | None:

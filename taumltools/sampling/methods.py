@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from taumltools.eventhash import GOLDEN, mix
 from taumltools.sampling.acceptance import AcceptancePlan
 
 ROUNDS = 6
@@ -152,7 +153,7 @@ def permuted(numbers: np.ndarray, sizes: np.ndarray, streams: np.ndarray, key: i
     """
     half = (np.ceil(np.log2(np.maximum(sizes, 1))).astype(np.uint64) + np.uint64(1)) // np.uint64(2)
     half = np.where(np.uint64(1) << (np.uint64(2) * half) < sizes.astype(np.uint64), half + np.uint64(1), half)
-    keys = _mix(np.uint64(key & 0xFFFFFFFFFFFFFFFF) ^ (streams.astype(np.uint64) << np.uint64(40)))
+    keys = mix(np.uint64(key & 0xFFFFFFFFFFFFFFFF) ^ (streams.astype(np.uint64) << np.uint64(40)))
     out = np.asarray(numbers).astype(np.uint64)
     outside = np.arange(len(out))
     while len(outside):
@@ -166,13 +167,6 @@ def _feistel(x: np.ndarray, half: np.ndarray, keys: np.ndarray) -> np.ndarray:
     left, right = x >> half, x & mask
     for turn in range(ROUNDS):
         with np.errstate(over="ignore"):
-            mixed = _mix(keys + right * np.uint64(0x9E3779B97F4A7C15) + np.uint64(turn * 0x2545F4914F6CDD1D))
+            mixed = mix(keys + right * GOLDEN + np.uint64(turn * 0x2545F4914F6CDD1D))
         left, right = right, left ^ ((mixed >> np.uint64(20)) & mask)
     return (left << half) | right
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))

@@ -17,9 +17,9 @@ import numpy as np
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.training import TrainingConfig
 from taumltools.errors import InputError
+from taumltools.eventhash import in_first_part
 from taumltools.features.flat import FlatFile
 from taumltools.training.batches import Batch, Layout, Samples
-from taumltools.training.split import is_validation
 from taumltools.tuples.truth import TAU_TYPES
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class Loader:
 
     def _side(self, index: dict[str, np.ndarray]) -> np.ndarray:
         """0 training, 1 validation, -1 no type to learn."""
-        validation = is_validation(index["run"], index["lumi"], index["evt"], self._config.validation_fraction)
+        validation = in_first_part(index["run"], index["lumi"], index["evt"], self._config.validation_fraction)
         labelled = (index["tau_type"] >= 0) & (index["tau_type"] < len(TAU_TYPES))
         return np.where(labelled, validation.astype(np.int8), np.int8(-1))
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from taumltools.errors import InputError
-from taumltools.evaluation.working_points import derive_thresholds, in_first_part, measure, threshold_at
+from taumltools.evaluation.working_points import derive_thresholds, measure, threshold_at
+from taumltools.eventhash import in_first_part
 
 
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=80), st.floats(0.01, 1.0))

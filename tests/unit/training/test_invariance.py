@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
+from taumltools.eventhash import event_hash, in_first_part
 from taumltools.features.flat import FlatTuples
 from taumltools.features.scaling import load_scaling
 from taumltools.training.batches import LENGTH_STEP, Samples
@@ -14,7 +15,6 @@ from taumltools.training.layers import Scaling
 from taumltools.training.metrics import auc, discriminator_aucs
 from taumltools.training.models import build_model
 from taumltools.training.network import Network
-from taumltools.training.split import event_hash, is_validation
 from taumltools.tuples.data import Collection
 
 
@@ -148,11 +148,11 @@ numbers = st.integers(0, 2**32 - 1)
 @given(st.lists(st.tuples(numbers, numbers, st.integers(0, 2**64 - 1)), min_size=1, max_size=20), st.floats(0, 1))
 def test_the_side_of_an_event_does_not_depend_on_dtype_company_or_order(rows, fraction):
     run, lumi, evt = (np.array([r[k] for r in rows], np.uint64) for k in range(3))
-    side = is_validation(run, lumi, evt, fraction)
+    side = in_first_part(run, lumi, evt, fraction)
     narrow = run.astype(np.uint32), lumi.astype(np.uint32), evt
-    np.testing.assert_array_equal(is_validation(*narrow, fraction), side)
-    np.testing.assert_array_equal(is_validation(run[::-1], lumi[::-1], evt[::-1], fraction), side[::-1])
+    np.testing.assert_array_equal(in_first_part(*narrow, fraction), side)
+    np.testing.assert_array_equal(in_first_part(run[::-1], lumi[::-1], evt[::-1], fraction), side[::-1])
     for i in range(len(rows)):
         assert event_hash(run[i : i + 1], lumi[i : i + 1], evt[i : i + 1])[0] == event_hash(run, lumi, evt)[i]
     # a larger validation sample holds the smaller one
-    assert np.all(is_validation(run, lumi, evt, min(1.0, fraction + 0.1)) >= side)
+    assert np.all(in_first_part(run, lumi, evt, min(1.0, fraction + 0.1)) >= side)

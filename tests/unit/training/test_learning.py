@@ -10,6 +10,7 @@ from taumltools.config.features import FeatureConfig, FeaturesConfig, ObjectBloc
 from taumltools.config.model import ModelConfig
 from taumltools.config.training import TrackingConfig, TrainingConfig
 from taumltools.errors import InputError
+from taumltools.eventhash import in_first_part
 from taumltools.features.flat import FlatTuples, write_flat
 from taumltools.features.scaling import FeatureSums, make_scaling, sum_features
 from taumltools.training import loader as loading
@@ -17,7 +18,6 @@ from taumltools.training.fit import train
 from taumltools.training.loader import Loader
 from taumltools.training.metrics import discriminator_aucs
 from taumltools.training.network import load_network
-from taumltools.training.split import is_validation
 from taumltools.tuples.data import Collection
 
 NORMAL = ScalingRule(type="normal")
@@ -116,7 +116,7 @@ def test_figures_of_the_fit_are_those_of_the_kept_network(fitted, sample):
     """The validation figures in the files are what the network on disk gives on the validation sample."""
     out, result = fitted
     flat = gauss(6000, seed=1)
-    side = is_validation(*(flat.index[n] for n in ("run", "lumi", "evt")), TRAINING.validation_fraction)
+    side = in_first_part(*(flat.index[n] for n in ("run", "lumi", "evt")), TRAINING.validation_fraction)
     held_out = flat.take(np.flatnonzero(side))
     p, types = load_network(out).predict(held_out), held_out.index["tau_type"]
     assert result.metrics["val_loss"] == pytest.approx(cross_entropy(p, types), rel=1e-4)
@@ -135,7 +135,7 @@ def test_a_file_of_one_type_has_nothing_to_separate(tmp_path):
 
 def test_a_type_in_training_only_cannot_be_validated(tmp_path):
     flat = gauss(400, seed=2)
-    side = is_validation(*(flat.index[n] for n in ("run", "lumi", "evt")), TRAINING.validation_fraction)
+    side = in_first_part(*(flat.index[n] for n in ("run", "lumi", "evt")), TRAINING.validation_fraction)
     write_flat(tmp_path / "a.h5", [flat.take(np.flatnonzero(~side | (flat.index["tau_type"] != 1)))])
     with pytest.raises(InputError, match="no entries of type mu in the validation sample"):
         Loader([tmp_path / "a.h5"], FEATURES, TRAINING)
@@ -152,7 +152,7 @@ def test_an_epoch_is_the_whole_sample_but_for_the_last_batch(tmp_path, monkeypat
         write_flat(tmp_path / f"{k}.h5", [numbered.slice(start, stop)])
     config = TrainingConfig(**{**vars(TRAINING), "batch_size": batch_size, "cache_mb": cache_mb, "window": 128})
     loader = Loader(sorted(tmp_path.iterdir()), FEATURES, config)
-    side = is_validation(*(flat.index[n] for n in ("run", "lumi", "evt")), config.validation_fraction)
+    side = in_first_part(*(flat.index[n] for n in ("run", "lumi", "evt")), config.validation_fraction)
     orders = []
     for seed in (1, 2):
         batches = list(loader.train_batches(np.random.default_rng(seed)))

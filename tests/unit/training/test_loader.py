@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from taumltools.errors import InputError
+from taumltools.eventhash import in_first_part
 from taumltools.features.flat import FlatTuples, write_flat
 from taumltools.training import loader as module
 from taumltools.training.loader import Loader
-from taumltools.training.split import is_validation
 
 
 def iso(batches):
@@ -22,7 +22,7 @@ def loader(request, monkeypatch, paths, features, training, replace):
 
 
 def test_split_is_exact_and_by_event(loader, flat, training):
-    validation = is_validation(*(flat.index[n] for n in ("run", "lumi", "evt")), training.validation_fraction)
+    validation = in_first_part(*(flat.index[n] for n in ("run", "lumi", "evt")), training.validation_fraction)
     types = flat.index["tau_type"]
     assert list(loader.counts["train"].values()) == np.bincount(types[~validation]).tolist()
     assert list(loader.counts["validation"].values()) == np.bincount(types[validation]).tolist()
@@ -34,7 +34,7 @@ def test_an_epoch_has_each_entry_at_most_once_in_full_batches(loader, flat, trai
     assert len(batches) == loader.steps == sum(loader.counts["train"].values()) // training.batch_size
     assert {len(b) for b in batches} == {training.batch_size}
     eta = np.concatenate([b.inputs["taus"][:, 1] for b in batches])
-    validation = is_validation(*(flat.index[n] for n in ("run", "lumi", "evt")), training.validation_fraction)
+    validation = in_first_part(*(flat.index[n] for n in ("run", "lumi", "evt")), training.validation_fraction)
     assert len(np.unique(eta)) == len(eta)
     assert set(eta) <= set(flat.taus["tau_eta"][~validation])
 

@@ -3,12 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taumltools.training.split import event_hash, is_validation
+from taumltools.eventhash import event_hash, in_first_part
 
 
 def split(evt, fraction, run=1, lumi=1):
     n = len(evt)
-    return is_validation(np.full(n, run, np.uint32), np.full(n, lumi, np.uint32), np.asarray(evt, np.uint64), fraction)
+    return in_first_part(np.full(n, run, np.uint32), np.full(n, lumi, np.uint32), np.asarray(evt, np.uint64), fraction)
 
 
 def test_known_values_never_change():
