@@ -90,7 +90,7 @@ class ShuffleMergeSpectral(SamplingTask):
         if config.method == "quota" and not config.refill_spectrum:
             counts = bin_counts(without_repeated(self.counted(), repeated, config), config)
         return Sample(
-            files=[item.file for item in self.counted()],
+            files=list(self.input_files()),
             config=config,
             repeated=repeated,
             bin_counts=counts,
@@ -108,16 +108,13 @@ class ShuffleMergeSpectral(SamplingTask):
         from taumltools.config.identity import seed_sequence
         from taumltools.sampling.acceptance import AcceptancePlan
         from taumltools.sampling.gather import choose_part, write_part
-        from taumltools.sampling.legacy_part import legacy_plan
         from taumltools.sampling.sample import plan_of_part
 
         sample, names = self.sample(), self.group_names()
         order, job = divmod(self.branch, sample.config.n_jobs)
         group = names[order] if names else None
-        if sample.config.refill_spectrum and sample.config.rng == "legacy":
-            plan = legacy_plan(sample, job)
-        elif sample.config.refill_spectrum:
-            plan = plan_of_part(sample, job, group)
+        if sample.config.refill_spectrum:  # with rng: legacy for all groups, also where one is mixed
+            plan = plan_of_part(sample, job, None if sample.config.rng == "legacy" else group)
         else:
             plan = AcceptancePlan.load(self.upstream()["plan"].path)
         rng = np.random.default_rng(seed_sequence(self.root_seed(), type(self).__name__, self.branch))

@@ -187,34 +187,48 @@ class InputTask(FineBinsTask):
     def counted(self) -> Iterator[Any]:
         """All files with their spectra, one at a time, always in the same order."""
         from taumltools.sampling.counted import CountedFile
-        from taumltools.sampling.partition import InputFile
         from taumltools.sampling.spectra import Spectra
 
-        for path, dataset, spectra_path in self._external_files() if self.external else self._campaign_files():
-            spectra = Spectra.load(spectra_path)
-            yield CountedFile(InputFile(Path(path), spectra.entries, dataset), spectra)
+        for file, spectra_path in self._files_and_spectra():
+            yield CountedFile(file, Spectra.load(spectra_path))
 
-    def _campaign_files(self) -> Iterator[tuple[Path, str, Path]]:
+    def input_files(self) -> list[Any]:
+        """All files with their entries, in the order of :meth:`counted`; no spectrum is read."""
+        return [file for file, _ in self._files_and_spectra()]
+
+    def _files_and_spectra(self) -> Iterator[tuple[Any, Path]]:
+        from taumltools.sampling.partition import InputFile
+
+        for path, dataset, entries, spectra in self._external_files() if self.external else self._campaign_files():
+            yield InputFile(Path(path), entries, dataset), spectra
+
+    def _campaign_files(self) -> Iterator[tuple[Path, str, int, Path]]:
+        from taumltools.store import read_sidecar
+
         upstream = self.counted_upstream()
         for tuples, spectra in zip(upstream["tuples"], upstream["spectra"], strict=True):
             for branch in range(tuples.n_branches()):
-                yield tuples.path_of(branch), tuples.dataset, spectra.path_of(branch)
+                counted = spectra.path_of(branch)
+                yield tuples.path_of(branch), tuples.dataset, read_sidecar(counted)["details"]["entries"], counted
 
-    def _external_files(self) -> Iterator[tuple[str, str, Path]]:
+    def _external_files(self) -> Iterator[tuple[str, str, int, Path]]:
         """In the order of the listing, which was dealt out to the branches one by one."""
         from taumltools.tuples.listing import read_listing
 
         upstream = self.counted_upstream()
         folders = upstream["spectra"].paths()
+        counted = [read_listing(folder / "files.json") for folder in folders]
         for number, file in enumerate(read_listing(upstream["files"].path)):
             file.check_unchanged()
-            yield file.path, file.dataset, folders[number % len(folders)] / f"{number // len(folders)}.json"
+            place, branch = divmod(number, len(folders))
+            entries = counted[branch][place].entries or 0  # known: they were counted
+            yield file.path, file.dataset, entries, folders[branch] / f"{place}.json"
 
     def dealt_datasets(self) -> dict[str, list[Any]]:
         """Datasets of this branch, every n-th of all, with their files."""
         files: dict[str, list[Any]] = {}
-        for item in self.counted():
-            files.setdefault(item.file.dataset, []).append(item.file)
+        for file in self.input_files():
+            files.setdefault(file.dataset, []).append(file)
         return {name: files[name] for name in sorted(files)[self.branch :: self.n_branches()]}
 
 
@@ -230,6 +244,7 @@ class ListTuples(InputTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """List."""
         from taumltools.errors import ConfigError
+        from taumltools.store.remote import is_remote
         from taumltools.tuples.listing import list_inputs, write_listing
 
         if not self.external:
@@ -241,7 +256,7 @@ class ListTuples(InputTask):
             exclude=[name.strip() for name in self.exclude_list],
             exclude_folders=[name.strip() for name in self.exclude_dir_list],
         )
-        if remote := [file.path for file in files if "://" in file.path]:
+        if remote := [file.path for file in files if is_remote(file.path)]:
             raise ConfigError(f"{remote[0]}: files are read from mounted file systems only; copy or mount them")
         write_listing(path, files)
         return {"files": len(files), "datasets": sorted({file.dataset for file in files})}

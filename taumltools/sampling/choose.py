@@ -60,7 +60,6 @@ class Chosen:
         rows: accepted entry numbers in the file, int64, ascending.
         types: their truth types, int8.
         bins: flat numbers of their (pt, |η|) bins, int32.
-        available: branches the file has.
         losses: what became of the other entries.
     """
 
@@ -69,7 +68,6 @@ class Chosen:
     rows: np.ndarray
     types: np.ndarray
     bins: np.ndarray
-    available: frozenset[str]
     losses: Losses
 
     def __len__(self) -> int:
@@ -181,7 +179,7 @@ def choose(
             a candidate with a type has no finite pt or η.
     """
     rows, types, bins = [], [], []
-    losses, available = Losses(), frozenset[str]()
+    losses = Losses()
     for chunk in typed_chunks(where, ("evt",)):
         u = rng.random(len(chunk.types))
         unwanted = np.zeros(len(u), bool)
@@ -197,8 +195,8 @@ def choose(
         rows.append(found + chunk.first)
         types.append(chunk.types[found])
         bins.append(flat[found].astype(np.int32))
-        losses, available = losses + lost, chunk.available
-    return Chosen(where, group, np.concatenate(rows), np.concatenate(types), np.concatenate(bins), available, losses)
+        losses += lost
+    return Chosen(where, group, np.concatenate(rows), np.concatenate(types), np.concatenate(bins), losses)
 
 
 def _accept(

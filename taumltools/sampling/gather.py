@@ -19,7 +19,7 @@ from taumltools.sampling.hashing import hash_name
 from taumltools.sampling.legacy_part import choose_legacy
 from taumltools.sampling.methods import Method, Quota, Spectral, Weighted, training_weight
 from taumltools.sampling.partition import FileRange
-from taumltools.sampling.sample import Sample, bins_before
+from taumltools.sampling.sample import Sample, bins_before, distinct
 from taumltools.sampling.shuffle import Piece, write_in_order
 from taumltools.tuples.generations import GENERATIONS, old_branches
 from taumltools.tuples.io import TupleWriter, open_tuples
@@ -141,7 +141,7 @@ def choose_part(
     limit = sample.config.max_entries or total
     if total > limit:
         chosen, places = _limited(chosen, places, limit)
-    duplicates = sample.duplicates({(r.file.path, r.start): r for found in ranges.values() for r in found}.values())
+    duplicates = sample.duplicates(distinct(ranges))
     yields = account(chosen, plan, duplicates, surplus=max(total - limit, 0))
     return _not_empty(ChosenPart(plan, chosen, places, yields), sample, job)
 

@@ -18,13 +18,11 @@ import numpy as np
 
 from taumltools.errors import ConfigError
 from taumltools.sampling.acceptance import AcceptancePlan
+from taumltools.sampling.choose import ALL_PARITIES
 from taumltools.sampling.legacy_stream import DEFAULT_SEED, LegacyStream, cumulative_probabilities
-from taumltools.sampling.partition import FileRange, InputFile, partition
+from taumltools.sampling.partition import FileRange, InputFile, cut, job_range, partition
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.truth import NO_TYPE, SAMPLE_TYPES, TauType
-
-PARITIES = {"even": 0, "odd": 1, "all": 3}
-"""Values of the option ``--parity``: which event numbers are written."""
 
 _NO_MATCH = np.array([TauType.data, TauType.jet, TauType.emb_jet], np.int8)
 """Type of an entry with a generated jet and no generated lepton, by the code of ``sampleType``."""
@@ -96,21 +94,12 @@ def legacy_ranges(files: Sequence[InputFile], job: int, n_jobs: int, *, overflow
         >>> [(str(part.file.path), part.start, part.stop) for part in legacy_ranges(files, 3, 4)]
         [('b', 5, 7), ('c', 0, 3)]
     """
-    if not 0 <= job < n_jobs:
-        raise ConfigError(f"part {job} of {n_jobs} was asked for; parts are counted from 0 to n_jobs - 1")
-    whole = partition(files, 0, 1)
-    total = sum(len(where) for where in whole)
+    job_range(0, job, n_jobs)  # refuses what is no job
+    total = sum(len(where) for where in partition(files, 0, 1))
     step = total // n_jobs
     if not step:
         raise ConfigError(f"{total} entries cannot be split into {n_jobs} jobs; use fewer jobs (n_jobs)")
-    first, last = job * step, total if overflow_job and job == n_jobs - 1 else (job + 1) * step
-    ranges, offset = [], 0
-    for where in whole:
-        start, stop = max(first - offset, 0), min(last - offset, len(where))
-        if start < stop:
-            ranges.append(FileRange(where.file, start, stop))
-        offset += len(where)
-    return ranges
+    return cut(files, job * step, total if overflow_job and job == n_jobs - 1 else (job + 1) * step)
 
 
 def legacy_types(tuples: Tuples, types: np.ndarray, sample_type: str | None = None) -> np.ndarray:
@@ -148,7 +137,7 @@ def legacy_mix(
     lastbin_takeall: bool = False,
     seed: int = DEFAULT_SEED,
     max_entries: int | None = None,
-    parity: int = PARITIES["all"],
+    parity: int = ALL_PARITIES,
 ) -> LegacyMix:
     """Choose the entries of one job.
 
@@ -187,7 +176,7 @@ def legacy_mix(
     for number, name in enumerate(names):
         mine = pairs[:, 0] == number
         entry[mine] = rows[number][pairs[mine, 1]]
-        if parity != PARITIES["all"]:
+        if parity != ALL_PARITIES:
             written[mine] = groups[name].evt[entry[mine]] % 2 == parity
     read = {name: int(rows[i][n - 1]) + 1 if n else 0 for i, (name, n) in enumerate(zip(names, taken, strict=True))}
     if exhausted is not None:
@@ -203,7 +192,7 @@ def _check(
         raise ConfigError(f"groups {list(names)}, plan {sorted(plan.groups)} and weights {sorted(weights)} do not fit")
     if not any(weights.values()) or min(weights.values()) < 0:
         raise ConfigError(f"groups are drawn by their numbers of candidates, found {dict(weights)}; count them again")
-    if parity not in PARITIES.values():
+    if parity not in (0, 1, ALL_PARITIES):
         raise ConfigError(f"parity {parity} is unknown; use 0 (even event numbers), 1 (odd ones) or 3 (all)")
     if max_entries is not None and max_entries < 1:
         raise ConfigError(f"max_entries is {max_entries}; use 1 or more, or leave it out")

@@ -7,29 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from taumltools.sampling.acceptance import AcceptancePlan, make_plan
+from taumltools.sampling.acceptance import AcceptancePlan
 from taumltools.sampling.choose import AcceptedYields, Chosen, Losses, account
-from taumltools.sampling.counted import CountedFile, count_range, typed_chunks
-from taumltools.sampling.legacy_mix import LegacyColumns, LegacyMix, legacy_mix, legacy_ranges, legacy_types
+from taumltools.sampling.counted import typed_chunks
+from taumltools.sampling.legacy_mix import LegacyColumns, LegacyMix, legacy_mix, legacy_types
 from taumltools.sampling.legacy_stream import DEFAULT_SEED
 from taumltools.sampling.partition import FileRange
-from taumltools.sampling.sample import Sample
+from taumltools.sampling.sample import Sample, distinct
 from taumltools.tuples.truth import NO_TYPE, TauType
-
-
-def legacy_plan(sample: Sample, job: int) -> AcceptancePlan:
-    """The plan made from the entries of one part alone (``refill_spectrum``).
-
-    Args:
-        sample: the sample.
-        job: number of the part.
-
-    Returns:
-        The plan.
-    """
-    ranges = {(r.file.path, r.start): r for found in _ranges(sample, job, None).values() for r in found}
-    spectra = sample.config.spectra
-    return make_plan((CountedFile(r.file, count_range(r, spectra)) for r in ranges.values()), sample.config)
 
 
 def choose_legacy(
@@ -50,7 +35,7 @@ def choose_legacy(
         ConfigError: there are more jobs than entries.
         InputError: a file cannot be read.
     """
-    config, ranges = sample.config, _ranges(sample, job, group)
+    config, ranges = sample.config, sample.ranges(job, group)
     columns = {name: _columns(found) for name, found in ranges.items()}
     codes = {name: [TauType[t] for t in plan.groups[name].acceptance] for name in ranges}
     if config.refill_spectrum:
@@ -71,27 +56,17 @@ def choose_legacy(
         found = _chosen(name, ranges[name], columns[name], codes[name], plan, mix, number)
         chosen += [part for part, _ in found]
         places += [place for _, place in found]
-    duplicates = sample.duplicates({(r.file.path, r.start): r for f in ranges.values() for r in f}.values())
+    duplicates = sample.duplicates(distinct(ranges))
     yields = account(chosen, plan if group is None else plan.only(group), duplicates)
     other = mix.accepted - len(mix.entry)
     losses = replace(yields.losses, rejected=yields.losses.rejected - other, other_parity=other)
     return chosen, np.concatenate([np.zeros(0, np.int64), *places]), replace(yields, losses=losses)
 
 
-def _ranges(sample: Sample, job: int, group: str | None) -> dict[str, list[FileRange]]:
-    config = sample.config
-    return {
-        name: legacy_ranges(files, job, config.n_jobs, overflow_job=config.overflow_job)
-        for name, files in sample.members(group).items()
-    }
-
-
 def _columns(ranges: Sequence[FileRange]) -> LegacyColumns:
     types, pt, abs_eta, evt = [], [], [], []
     for where in ranges:
-        available = next(typed_chunks(FileRange(where.file, 0, 0))).available
-        matching = tuple(name for name in ("genLepton_index", "genJet_index") if name in available)
-        for chunk in typed_chunks(where, ("evt", "sampleType", *matching)):
+        for chunk in typed_chunks(where, ("evt",)):
             types.append(legacy_types(chunk.tuples, chunk.types, where.file.sample_type))
             pt.append(chunk.tuples["tau_pt"])
             abs_eta.append(np.abs(chunk.tuples["tau_eta"]))
@@ -129,8 +104,7 @@ def _chosen(
             rejected=int(np.count_nonzero(wanted & inside[looked])) - len(mine),
             not_read=len(where) - len(types),
         )
-        available = next(typed_chunks(FileRange(where.file, 0, 0))).available
-        part = Chosen(where, name, mine - first + where.start, columns.types[mine], flat[mine], available, losses)
+        part = Chosen(where, name, mine - first + where.start, columns.types[mine], flat[mine], losses)
         out.append((part, places[low:high]))
         first += len(where)
     return out

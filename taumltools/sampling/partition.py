@@ -82,7 +82,20 @@ def partition(files: Sequence[InputFile], job: int, n_jobs: int) -> list[FileRan
         raise InputError(f"input files are listed more than once: {', '.join(twice[:5])}; list each file once")
     if negative := [file for file in files if file.entries < 0]:
         raise InputError(f"{negative[0].path}: {negative[0].entries} entries; count its spectra again")
-    first, last = job_range(sum(file.entries for file in files), job, n_jobs)
+    return cut(files, *job_range(sum(file.entries for file in files), job, n_jobs))
+
+
+def cut(files: Sequence[InputFile], first: int, last: int) -> list[FileRange]:
+    """Some consecutive entries of files laid end to end.
+
+    Args:
+        files: the files.
+        first: number of the first entry.
+        last: number of the one past the last.
+
+    Returns:
+        Non-empty ranges, in the order of the files.
+    """
     ranges, offset = [], 0
     for file in files:
         start, stop = max(first - offset, 0), min(last - offset, file.entries)

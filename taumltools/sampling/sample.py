@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from taumltools.progress import progress
 from taumltools.sampling.acceptance import AcceptancePlan, make_plan
 from taumltools.sampling.counted import CountedFile, count_range
 from taumltools.sampling.groups import assign, groups_of
+from taumltools.sampling.legacy_mix import legacy_ranges
 from taumltools.sampling.partition import FileRange, InputFile, dataset_ranges
 from taumltools.sampling.spectra import Spectra
 
@@ -42,13 +44,21 @@ class Sample:
 
     def members(self, group: str | None = None) -> dict[str, list[InputFile]]:
         """Files by group; with a name, of that group alone."""
-        found = assign(self.files, self.config)
-        return found if group is None else {group: found[group]}
+        return self._members if group is None else {group: self._members[group]}
+
+    @cached_property
+    def _members(self) -> dict[str, list[InputFile]]:
+        return assign(self.files, self.config)
 
     def ranges(self, job: int, group: str | None = None) -> dict[str, list[FileRange]]:
         """The ranges of one part, by group; with a name, of that group alone."""
-        n_jobs = self.config.n_jobs
-        return {name: dataset_ranges(files, job, n_jobs) for name, files in self.members(group).items()}
+        config, members = self.config, self.members(group)
+        if config.rng == "legacy":
+            return {
+                name: legacy_ranges(files, job, config.n_jobs, overflow_job=config.overflow_job)
+                for name, files in members.items()
+            }
+        return {name: dataset_ranges(files, job, config.n_jobs) for name, files in members.items()}
 
     def dropped(self, where: FileRange) -> np.ndarray | None:
         """Entries of a file to leave out because they repeat earlier ones; None if there are none."""
@@ -59,6 +69,18 @@ class Sample:
         none = np.zeros(0, np.int64)
         cuts = [np.searchsorted(self.repeated.get(r.file.path, none), [r.start, r.stop]) for r in ranges]
         return int(sum(high - low for low, high in cuts))
+
+
+def distinct(ranges: Mapping[str, Sequence[FileRange]]) -> list[FileRange]:
+    """Ranges of several groups, each once: a dataset may belong to more than one.
+
+    Args:
+        ranges: by group, of one part.
+
+    Returns:
+        The ranges, in the order in which they come first.
+    """
+    return list({(r.file.path, r.start): r for found in ranges.values() for r in found}.values())
 
 
 def count_used(where: FileRange, sample: Sample) -> Spectra:
@@ -99,8 +121,7 @@ def plan_of_part(sample: Sample, job: int, group: str | None = None) -> Acceptan
         ratio = {name: value for name, value in config.tau_ratio.items() if name in types}
         only = {group: groups_of(config)[group]}
         config = replace(config, groups=only, tau_ratio=ratio, unused_datasets="ignore")
-    ranges = {(r.file.path, r.start): r for found in sample.ranges(job, group).values() for r in found}
-    counting = progress(list(ranges.values()), label="counting", unit="file")
+    counting = progress(distinct(sample.ranges(job, group)), label="counting", unit="file")
     return make_plan((CountedFile(where.file, count_used(where, sample)) for where in counting), config)
 
 

@@ -12,9 +12,8 @@ from taumltools.errors import ConfigError
 from taumltools.sampling.acceptance import make_plan
 from taumltools.sampling.choose import AcceptedYields
 from taumltools.sampling.gather import choose_part, write_part
-from taumltools.sampling.legacy_part import legacy_plan
 from taumltools.sampling.partition import InputFile
-from taumltools.sampling.sample import Sample
+from taumltools.sampling.sample import Sample, plan_of_part
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
 from tests.unit.sampling.builders import counted_files
@@ -108,7 +107,7 @@ def test_other_seeds_give_other_lists(files):
 
 def test_refill_and_separate_groups(files):
     config = replace(TWO, refill_spectrum=True)
-    plan = legacy_plan(Sample(files, config), 1)
+    plan = plan_of_part(Sample(files, config), 1)
     assert sum(int(n.sum()) for n in plan.groups["a"].counts.values()) < 235
     part = chosen(files, config, 1, plan)
     assert part.yields.total > 0
