@@ -147,7 +147,7 @@ class SamplingYields(SamplingTask):
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Compare the plan with the accounts of the parts."""
-        from taumltools.plotstyle import save_figure
+        from taumltools.plotstyle import save_figures
         from taumltools.sampling.acceptance import AcceptancePlan
         from taumltools.sampling.choose import AcceptedYields
         from taumltools.sampling.yields import compare_yields, draw_yields
@@ -163,9 +163,7 @@ class SamplingYields(SamplingTask):
         yields = compare_yields(plans, achieved, self.sampling.method)
         path.mkdir()
         yields.save(path / "yields.json")
-        figure = draw_yields(yields)
-        for suffix in ("pdf", "png"):
-            save_figure(figure, path / f"yields.{suffix}")
+        save_figures([("yields", draw_yields(yields))], path, ("pdf", "png"))
         return {"accepted": achieved.accepted_total}
 
     def validate(self, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,25 @@ def log_ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = (float(f"{digit}e{power}") for power in powers for digit in digits)
     return [tick for tick in ticks if low <= tick <= high]
+
+
+def save_figures(figures: Iterable[tuple[str, Any]], folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write figures, each in several formats.
+
+    Args:
+        figures: names and matplotlib figures; one at a time is asked for.
+        folder: where files go; it exists.
+        formats: suffixes without a dot.
+
+    Returns:
+        The files.
+    """
+    paths = []
+    for name, figure in figures:
+        for suffix in formats:
+            paths.append(folder / f"{name}.{suffix}")
+            save_figure(figure, paths[-1])
+    return paths
 
 
 def save_figure(figure: Any, path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.sampling import check_patterns
 from taumltools.errors import ConfigError
 
 STANDARD_PT_EDGES = (
@@ -69,14 +70,6 @@ def check_increasing(key: str, edges: Sequence[float]) -> None:
         raise ValueError(f"{key} needs two or more finite, strictly increasing edges from 0 on, found {list(edges)}")
 
 
-def _check_pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"'{value}' is no regular expression: {error}") from error
-    return value
-
-
 @settings
 class SourceConfig:
     """Binned files that enter a merged file together (one line of a CMS ``.cfg``).
@@ -97,7 +90,7 @@ class SourceConfig:
     @field_validator("file", "dir")
     @classmethod
     def _valid_pattern(cls, value: str) -> str:
-        return _check_pattern(value)
+        return check_patterns((value,))[0]
 
 
 @settings
@@ -143,7 +136,7 @@ class MergeStepConfig:
     @field_validator("disabled_branches")
     @classmethod
     def _valid_patterns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_check_pattern(pattern) for pattern in value)
+        return check_patterns(value)
 
     @model_validator(mode="after")
     def _consistent(self) -> MergeStepConfig:

@@ -9,7 +9,7 @@ from typing import Any
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.artefact import find_curve
 from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
-from taumltools.plotstyle import save_figure
+from taumltools.plotstyle import save_figures
 
 
 def draw_all(
@@ -26,13 +26,7 @@ def draw_all(
     Returns:
         The files.
     """
-    paths = []
-    for name, figure in _figures(performance, references, config):
-        for suffix in config.style.formats:
-            path = folder / f"{name}.{suffix}"
-            save_figure(figure, path)
-            paths.append(path)
-    return paths
+    return save_figures(_figures(performance, references, config), folder, config.style.formats)
 
 
 def _figures(

@@ -15,9 +15,6 @@ from taumltools.errors import ConfigError, InputError
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.truth import NO_TYPE, TauType
 
-BIN_BRANCHES = ("tau_index", "tau_pt", "tau_eta")
-"""Branches that decide about bins, besides those of the truth type and of the selection."""
-
 OTHER = "other"
 """Name of the file of everything that is in no bin."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from taumltools.config.validation import AxisConfig
-from taumltools.plotstyle import cms_style, new_figure, save_figure
+from taumltools.plotstyle import cms_style, new_figure, save_figures
 from taumltools.sampling.validation_slices import ALL, Distribution, compositions, spectra
 from taumltools.sampling.validation_stats import merge_starts
 from taumltools.sampling.validation_verdict import Verdict, describe
@@ -36,13 +36,7 @@ def draw_validation(verdict: Verdict, names: Mapping[int, str], folder: Path) ->
         The files: ``p_values``, ``chunks``, ``composition_<quantity>``, ``spectrum_<variable>``
         and ``failed_<n>`` in the formats of the settings.
     """
-    paths = []
-    for name, figure in _figures(verdict, names):
-        for suffix in verdict.config.formats:
-            path = folder / f"{name}.{suffix}"
-            save_figure(figure, path)
-            paths.append(path)
-    return paths
+    return save_figures(_figures(verdict, names), folder, verdict.config.formats)
 
 
 def _figures(verdict: Verdict, names: Mapping[int, str]) -> Iterator[tuple[str, Any]]:
