@@ -48,6 +48,25 @@ class Entries:
         return Entries(*(getattr(self, name)[rows] for name in ("event", "lepton", "gen_jet", "tau", "jet")))
 
 
+def entry_numbers(event: np.ndarray) -> dict[str, np.ndarray]:
+    """Number of each entry inside its event, and how many the event has.
+
+    Args:
+        event: event of each entry, int64, ascending.
+
+    Returns:
+        Branches ``entry_index`` and ``total_entries``, int32.
+
+    Examples:
+        >>> {name: numbers.tolist() for name, numbers in entry_numbers(np.array([0, 0, 2])).items()}
+        {'entry_index': [0, 1, 0], 'total_entries': [2, 2, 1]}
+    """
+    return {
+        "entry_index": (np.arange(len(event)) - np.searchsorted(event, event)).astype(np.int32),
+        "total_entries": np.bincount(event, minlength=1)[event].astype(np.int32),
+    }
+
+
 def pairs(event: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of a row and the rows of another table in the same event.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from taumltools.config.datasets import DatasetConfig
 from taumltools.production import nanocolumns
+from taumltools.production.genrecord import TAU_TO_HADRONS
 from taumltools.production.nanoread import STEP, read_events
 from taumltools.production.nanotruth import GEN_JET_CONE, GenObjects, gen_objects, nearest, no_gen_objects
 from taumltools.production.selection import GenTaus, select
@@ -135,7 +136,7 @@ def build_entries(events: Tuples, gen: GenObjects, dataset: DatasetConfig) -> Na
     taus = events.collections["Tau"]
     lost = np.zeros(0, np.int64)
     if dataset.unreconstructed and len(gen):
-        wanted = (gen.kind == 5) & ~gen.seen & (gen.pt > UNRECONSTRUCTED["pt"])
+        wanted = (gen.kind == TAU_TO_HADRONS) & ~gen.seen & (gen.pt > UNRECONSTRUCTED["pt"])
         lost = np.flatnonzero(wanted & (np.abs(gen.eta) < UNRECONSTRUCTED["abs_eta"]))
     event = np.concatenate([taus.owner, gen.event[lost]])
     order = np.argsort(event, kind="stable")

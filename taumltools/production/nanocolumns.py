@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from taumltools.production.entries import entry_numbers
 from taumltools.production.nanotruth import GenObjects, in_cone
 from taumltools.production.tautuple import ordinal, pick
 from taumltools.tuples.data import Collection, Tuples
@@ -172,13 +173,11 @@ def event_columns(events: Tuples, event: np.ndarray, sample_type: str) -> dict[s
     Returns:
         Columns by branch; what the file does not have is absent.
     """
-    counts = np.bincount(event, minlength=len(events))
     out: dict[str, np.ndarray] = {
         "run": events["run"][event], "lumi": events["luminosityBlock"][event], "evt": events["event"][event],
         "sampleType": np.full(len(event), SAMPLE_TYPES.index(sample_type), np.int32),
         "tauType": np.zeros(len(event), np.int32),
-        "entry_index": (np.arange(len(event)) - np.searchsorted(event, event)).astype(np.int32),
-        "total_entries": counts[event].astype(np.int32),
+        **entry_numbers(event),
     }  # fmt: skip
     for branch, choices in EVENT.items():
         name = next((name for name in choices if name in events.scalars), None)

@@ -38,7 +38,7 @@ from taumltools.production.pileup import Collisions
 from taumltools.production.pythia import Particles
 from taumltools.production.reconstruction import Batch
 from taumltools.production.selection import GenTaus, select
-from taumltools.production.table import falling_order, offsets_from_counts
+from taumltools.production.table import falling_order
 from taumltools.production.tautuple import cone_axis, jet_columns, ordinal, pick
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.schema import INT_MISSING, tautuple_schema
@@ -143,7 +143,7 @@ def candidates_of(events: Tuples) -> tuple[Candidates, np.ndarray]:
 
     energy = cartesian(c["pt"], c["eta"], c["phi"], np.maximum(c["mass"], 0))[3]
     return Candidates(
-        offsets=offsets_from_counts(table.counts), kind=kind, charge=c["charge"].astype(np.int8),
+        offsets=table.offsets, kind=kind, charge=c["charge"].astype(np.int8),
         pt=c["pt"].astype(np.float32), eta=c["eta"].astype(np.float32), phi=c["phi"].astype(np.float32),
         energy=energy.astype(np.float32), dxy=only(c["d0"]), dz=dz, dxy_error=only(c["d0Err"]), dz_error=only(c["dzErr"]),
         calo_fraction=unknown, hcal_fraction=unknown, chi2=only(c["trkChi2"]), n_pixel=zeros, n_strip=zeros,

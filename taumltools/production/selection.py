@@ -15,11 +15,10 @@ import numpy as np
 from taumltools.config.datasets import DatasetConfig
 from taumltools.errors import ConfigError
 from taumltools.eventhash import GOLDEN, mix
+from taumltools.production.entries import entry_numbers
+from taumltools.production.genrecord import TAU_TO_HADRONS
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
-
-HADRONIC = 5
-"""``genLepton_kind`` of hadronic taus."""
 
 GEN_TAU = {"pt": 10.0, "abs_eta": 2.5}
 """``genTauTau``: generated hadronic taus above this visible pt (GeV) and below this |η| count."""
@@ -68,12 +67,7 @@ def select(table: Tuples, event: np.ndarray, gen: GenTaus, dataset: DatasetConfi
     if keep.all():
         return table
     rows = np.flatnonzero(keep)
-    kept = event[rows]
-    numbers = {
-        "entry_index": (np.arange(len(rows)) - np.searchsorted(kept, kept)).astype(np.int32),
-        "total_entries": np.bincount(kept, minlength=1)[kept].astype(np.int32),
-    }
-    return table.take(rows).with_scalars(numbers)
+    return table.take(rows).with_scalars(entry_numbers(event[rows]))
 
 
 def _masks(table: Tuples, event: np.ndarray, gen: GenTaus, dataset: DatasetConfig) -> list[tuple[str, np.ndarray]]:
@@ -84,7 +78,9 @@ def _masks(table: Tuples, event: np.ndarray, gen: GenTaus, dataset: DatasetConfi
         some = [table[name] >= 0 for name in ("genLepton_index", "genJet_index", "jet_index")]
         masks.append(("no_tau_jet_tag", np.any(some, axis=0)))
     if dataset.require_gen_or_reco_tau:
-        masks.append(("neither_gen_nor_reco_tau", (table["tau_index"] >= 0) | (table["genLepton_kind"] == HADRONIC)))
+        masks.append(
+            ("neither_gen_nor_reco_tau", (table["tau_index"] >= 0) | (table["genLepton_kind"] == TAU_TO_HADRONS))
+        )
     if dataset.reco_pt_sieve:
         masks.append(("sieved", pt_sieve(table)))
     return masks
@@ -105,7 +101,7 @@ def two_gen_taus(gen: GenTaus, n_events: int) -> np.ndarray:
         >>> two_gen_taus(taus, 2).tolist()
         [True, False]
     """
-    good = (gen.kind == HADRONIC) & (gen.pt > GEN_TAU["pt"]) & (np.abs(gen.eta) < GEN_TAU["abs_eta"])
+    good = (gen.kind == TAU_TO_HADRONS) & (gen.pt > GEN_TAU["pt"]) & (np.abs(gen.eta) < GEN_TAU["abs_eta"])
     return np.bincount(gen.event[good], minlength=n_events)[:n_events] == 2
 
 

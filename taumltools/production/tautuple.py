@@ -7,6 +7,7 @@ import numpy as np
 from taumltools.config.production import ProductionConfig
 from taumltools.production import taucolumns
 from taumltools.production.constituents import electrons, muons, pf_candidates
+from taumltools.production.entries import entry_numbers
 from taumltools.production.eventlevel import energy_density, generated_missing_momentum, missing_momentum
 from taumltools.production.genchain import gen_particles, particle_charge
 from taumltools.production.jets import gen_jet_content, jet_content
@@ -51,7 +52,6 @@ def ordinal(index: np.ndarray, offsets: np.ndarray, event: np.ndarray) -> np.nda
 def event_columns(batch: Batch, *, run: int, lumi: int, first_event: int) -> dict[str, np.ndarray]:
     """Branches of the event, one value per entry."""
     event, collisions = batch.entries.event, batch.collisions
-    position = np.arange(len(event)) - np.searchsorted(event, event, side="left")
     per_event = {
         "npv": collisions.vertices,
         "npu": collisions.mean,
@@ -72,8 +72,7 @@ def event_columns(batch: Batch, *, run: int, lumi: int, first_event: int) -> dic
         "evt": (np.uint64(first_event) + event.astype(np.uint64)).astype(np.uint64),
         "sampleType": np.full(len(event), SIMULATION, np.int32),
         "tauType": np.zeros(len(event), np.int32),
-        "entry_index": position.astype(np.int32),
-        "total_entries": np.bincount(event, minlength=batch.particles.n_events)[event].astype(np.int32),
+        **entry_numbers(event),
         **{name: column[event] for name, column in per_event.items()},
     }
 
