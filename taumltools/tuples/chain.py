@@ -106,7 +106,7 @@ class ChainReader(TupleReader):
     def _load(self, branches: Sequence[str], start: int, stop: int) -> Tuples:
         parts = [self._reader(n).read(branches, low, high) for n, low, high in self._pieces(start, stop)]
         if parts:
-            return Tuples.concatenate(parts)
+            return _joined(parts)
         return self._reader(0).read(branches, 0, 0) if self._files else Tuples({})
 
     def _take(self, branches: Sequence[str], rows: np.ndarray) -> Tuples:
@@ -115,7 +115,12 @@ class ChainReader(TupleReader):
             mine = rows[np.searchsorted(rows, first) : np.searchsorted(rows, end)]
             if len(mine):
                 parts.append(self._reader(number).take(branches, mine - first))
-        return Tuples.concatenate(parts) if parts else self._load(branches, 0, 0)
+        return _joined(parts) if parts else self._load(branches, 0, 0)
+
+
+def _joined(parts: Sequence[Tuples]) -> Tuples:
+    """Tables as one; most chunks lie inside of one file and are not copied again."""
+    return parts[0] if len(parts) == 1 else Tuples.concatenate(parts)
 
 
 def make_chain(path: Path, files: Sequence[ListedFile], open_file: Callable[[str], TupleReader]) -> dict[str, object]:

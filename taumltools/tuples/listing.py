@@ -143,9 +143,10 @@ def list_inputs(
     elif os.path.isdir(source):
         if prefix:
             raise ConfigError(f"the prefix '{prefix}' has no meaning for the directory {source}; it belongs to a list")
-        found = _directory(os.path.abspath(source), set(exclude_folders))
         files = tuple(
-            file for file in found if wanted.fullmatch(file.path) and os.path.basename(file.path) not in exclude
+            ListedFile.local(path)
+            for path in _directory(os.path.abspath(source), set(exclude_folders))
+            if wanted.fullmatch(path) and os.path.basename(path) not in exclude and os.path.isfile(path)
         )
     elif os.path.isfile(source) and source.endswith(SUFFIXES):
         files = (ListedFile.local(os.path.abspath(source)),)
@@ -166,12 +167,11 @@ def list_inputs(
     return files
 
 
-def list_all(sources: Sequence[str], pattern: str = r".*\.root|.*\.arrow") -> tuple[ListedFile, ...]:
+def list_all(sources: Sequence[str]) -> tuple[ListedFile, ...]:
     """The files of several sources, each once.
 
     Args:
         sources: directories, files, patterns or lists, see :func:`list_inputs`.
-        pattern: regular expression on whole paths.
 
     Returns:
         The files, source by source.
@@ -181,16 +181,17 @@ def list_all(sources: Sequence[str], pattern: str = r".*\.root|.*\.arrow") -> tu
     """
     found: dict[str, ListedFile] = {}
     for source in sources:
-        for file in list_inputs(os.path.expanduser(source), pattern=pattern):
+        for file in list_inputs(os.path.expanduser(source)):
             if file.path in found:
                 raise InputError(f"{source}: {file.path} is named by an earlier entry already; name each file once")
             found[file.path] = file
     return tuple(found.values())
 
 
-def _directory(top: str, exclude: set[str]) -> list[ListedFile]:
-    """All files below a folder; a folder that is linked from several places counts once."""
-    files, seen = [], set()
+def _directory(top: str, exclude: set[str]) -> list[str]:
+    """Paths of all files below a folder, of links to nowhere too; a folder that is linked from several places counts once."""
+    files: list[str] = []
+    seen = set()
     for folder, inner, names in os.walk(top, followlinks=True, onerror=_refuse_folder):
         real = os.path.realpath(folder)
         if real in seen:
@@ -198,11 +199,8 @@ def _directory(top: str, exclude: set[str]) -> list[ListedFile]:
             continue
         seen.add(real)
         inner[:] = sorted(set(inner) - exclude)
-        for name in names:
-            path = os.path.join(folder, name)
-            if os.path.isfile(path):  # else a link to nowhere, or a socket
-                files.append(ListedFile.local(path))
-    return sorted(files, key=lambda file: file.path)
+        files += [os.path.join(folder, name) for name in names]
+    return sorted(files)
 
 
 def _remote(source: str) -> list[ListedFile]:
@@ -238,13 +236,13 @@ def _list(source: Path, prefix: str) -> Iterator[ListedFile]:
             raise InputError(f"{where}: {path} is listed already in line {first_seen[path]}; list each file once")
         first_seen[path] = number
         entries = None if found["entries"] is None else int(found["entries"])
-        yield ListedFile(path, dataset, entries) if "://" in path else _local(path, entries, where)
+        yield ListedFile(path, dataset, entries) if is_remote(path) else _local(path, entries, where)
 
 
 def _resolve(path: str, prefix: str, where: str, folder: Path) -> tuple[str, str]:
     """Full path and dataset of a line."""
     _check_scheme(path, where)
-    if not prefix and "://" not in path:
+    if not prefix and not is_remote(path):
         beside = os.path.abspath(folder / path)
         path = beside if os.path.exists(beside) else os.path.abspath(path)
     parts = PurePosixPath(path).parts
@@ -253,7 +251,7 @@ def _resolve(path: str, prefix: str, where: str, folder: Path) -> tuple[str, str
     if not prefix:
         return path, parts[-2]
     path = f"{prefix.rstrip('/')}/{parts[-2]}/{parts[-1]}"
-    return path if "://" in path else os.path.abspath(path), parts[-2]
+    return path if is_remote(path) else os.path.abspath(path), parts[-2]
 
 
 def _check_scheme(path: str, where: str) -> None:
