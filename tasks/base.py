@@ -300,15 +300,12 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
     # ------------------------------------------------------------------ randomness
 
-    def random_seed(self, *more: str | int) -> Any:
+    def random_seed(self) -> Any:
         """The random stream of this branch: the same for any number of workers.
-
-        Args:
-            more: further keys, if a branch needs several streams.
 
         Returns:
             A :class:`numpy.random.SeedSequence`.
         """
         from taumltools.config.identity import seed_sequence
 
-        return seed_sequence(self.setting("seed"), type(self).__name__, *self.keys(), self.branch, *more)
+        return seed_sequence(self.setting("seed"), type(self).__name__, *self.keys(), self.branch)

@@ -65,8 +65,8 @@ def _remove(task: Any, layout: Any) -> list[Any]:
     from taumltools.errors import BatchError
 
     pool, ledger = task.pool(), Ledger.replay(read_events(layout.journal))
-    here, before = pool.where(), str(ledger.header.get("schedd", ""))
-    if ledger.living() and before not in {"", here}:
+    here = pool.where()
+    if before := ledger.elsewhere(here):
         raise BatchError(
             f"{task.label}: its jobs are at the scheduler {before}, this machine speaks to {here}: remove them there"
         )

@@ -11,6 +11,7 @@ import law
 import luigi
 
 from tasks.base import ShortErrors
+from tasks.parameters import EXPLICIT
 from tasks.remote import batch_root
 
 FAMILY = "task-family"
@@ -31,7 +32,7 @@ class Status(law.Task):
     json = luigi.BoolParameter(default=False, description="print one JSON document and nothing else")
     live = luigi.BoolParameter(
         default=True,
-        parsing=luigi.BoolParameter.EXPLICIT_PARSING,
+        parsing=EXPLICIT,
         description="ask the queue for jobs, where this machine is set up for HTCondor; "
         "with False, or if it does not answer, what the driver saw last is shown; default: True",
     )

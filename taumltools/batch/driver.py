@@ -154,8 +154,8 @@ class Driver:
             BatchError: jobs of this workflow are at another scheduler, where they would not be seen.
             PoolError: the scheduler does not answer.
         """
-        here, before = self.pool.where(), str(self.ledger.header.get("schedd", ""))
-        if before not in {"", here} and self.ledger.living():
+        here = self.pool.where()
+        if before := self.ledger.elsewhere(here):
             raise BatchError(
                 f"{self.settings.label}: its jobs are at the scheduler {before}, this machine speaks to {here}: "
                 f"go on from a machine that speaks to {before}, or set 'schedd: {before}' in a site file of yours"

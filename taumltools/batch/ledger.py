@@ -131,6 +131,15 @@ class Ledger:
         """Attempts whose end is not known yet."""
         return [attempt for attempt in self.all() if attempt.ending is None]
 
+    def elsewhere(self, here: str) -> str:
+        """The scheduler that has the living attempts, if it is not the one this machine speaks to; else empty.
+
+        Args:
+            here: name of the one this machine speaks to.
+        """
+        before = str(self.header.get("schedd", ""))
+        return before if before != here and self.living() else ""
+
     def find(self, branch: int, number: int) -> Attempt | None:
         """One attempt, or None."""
         return next((a for a in self.attempts.get(branch, []) if a.number == number), None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import luigi
 import pytest
 
+import tasks.bundles
+
 
 @pytest.fixture(autouse=True)
 def store(tmp_path, monkeypatch):
@@ -14,3 +16,14 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
     luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder, a status that it was shown
     return tmp_path / "store"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A small copy of a project, whose repository is bundled."""
+    root = tmp_path / "project"
+    for name in ("law.cfg", "tasks/job.py", "taumltools/__init__.py", "configs/a.yaml"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    monkeypatch.setattr(tasks.bundles, "ROOT", root)
+    return root

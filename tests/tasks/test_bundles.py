@@ -12,7 +12,6 @@ import luigi
 import luigi.task_register
 import pytest
 
-import tasks.bundles
 from tasks.bundles import BundleEnvironment, BundleRepository, BundleTask, bundles
 from taumltools.errors import InputError
 from taumltools.store import read_sidecar, sidecar_path
@@ -23,17 +22,6 @@ ROOT = Path(__file__).resolve().parents[2]
 def forget():
     """Tasks remember what they saw; a new process would not."""
     luigi.task_register.Register.clear_instance_cache()
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A small copy of a project, whose repository is bundled."""
-    root = tmp_path / "project"
-    for name in ("law.cfg", "tasks/job.py", "taumltools/__init__.py", "configs/a.yaml"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("x")
-    monkeypatch.setattr(tasks.bundles, "ROOT", root)
-    return root
 
 
 @pytest.fixture

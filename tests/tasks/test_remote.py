@@ -14,7 +14,6 @@ import luigi.task_register
 import pytest
 from luigi.cmdline_parser import CmdlineParser
 
-import tasks.bundles
 from tasks.base import PipelineTask
 from tasks.bundles import BundleEnvironment, BundleRepository
 from tasks.control import remove_jobs
@@ -382,12 +381,7 @@ def test_bundles_are_needed_only_where_nothing_is_shared(isolated_site):
     assert {needs[name].effective_workflow for name in ("repository", "environment")} == {"local"}
 
 
-def test_dry_run_tells_what_would_be_sent_and_makes_nothing(store, isolated_site, monkeypatch, tmp_path, capsys):
-    root = tmp_path / "project"
-    for name in ("law.cfg", "tasks/job.py", "taumltools/__init__.py", "configs/a.yaml"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("x")
-    monkeypatch.setattr(tasks.bundles, "ROOT", root)
+def test_dry_run_tells_what_would_be_sent_and_makes_nothing(store, project, isolated_site, capsys):
     make(dry_run=True, site=isolated_site, max_memory=1234).explain_submission()
     told = capsys.readouterr().out
     assert "Words words v1 on Mine: 4 of 4 branches would be submitted, 0 are done" in told

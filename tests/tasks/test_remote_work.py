@@ -73,13 +73,8 @@ class After(PipelineTask):
 
 
 @pytest.fixture
-def work(tmp_path, monkeypatch):
+def work(project, tmp_path, monkeypatch):
     """The workflow at a site with or without a shared file system, its bundles made."""
-    root = tmp_path / "project"
-    for name in ("law.cfg", "tasks/job.py", "taumltools/__init__.py", "configs/a.yaml"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("x")
-    monkeypatch.setattr(tasks.bundles, "ROOT", root)
     monkeypatch.setattr(tasks.bundles.BundleEnvironment, "checksum", lambda _: "0123456789ab")
     monkeypatch.setattr(
         tasks.bundles.BundleEnvironment, "pack", lambda _, path: tasks.bundles.BundleRepository.pack(None, path)
