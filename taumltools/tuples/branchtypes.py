@@ -6,22 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from taumltools.tuples.ttree_header import LEAVES, VECTORS
+
 VECTOR_HEADER = 10
 """Bytes in front of the values of a ``std::vector``: byte count, version, number of values."""
 
 SINGLE = -1
 """Stands in place of the bytes of a header for branches with one value per entry."""
 
-_VECTORS = {
-    "float": ">f4",
-    "int": ">i4",
-    "unsigned int": ">u4",
-    "double": ">f8",
-    "bool": "?",
-    "Long64_t": ">i8",
-    "unsigned short": ">u2",
-}
-_LEAVES = {"TLeafF": ">f4", "TLeafD": ">f8", "TLeafI": ">i4", "TLeafL": ">i8", "TLeafS": ">i2"}
+_VECTORS = {kind: np.dtype(code).newbyteorder(">") for code, (kind, _) in VECTORS.items()}
+_LEAVES = {f"TLeaf{letter}": np.dtype(code).newbyteorder(">") for code, letter in LEAVES.items() if letter.isupper()}
 
 
 def stored_type(branch: Any) -> tuple[np.dtype, int] | None:
@@ -54,9 +48,9 @@ def vector_type(kind: str, stored_as: tuple[int, int]) -> tuple[np.dtype, int] |
         >>> vector_type("vector<float>", (0, -1)), vector_type("vector<string>", (0, -1))
         ((dtype('>f4'), 10), None)
     """
-    plain = kind.startswith("vector<") and stored_as == (0, -1)
-    name = _VECTORS.get(kind[7:-1]) if plain else None
-    return (np.dtype(name), VECTOR_HEADER) if name else None
+    plain = stored_as == (0, -1)
+    dtype = _VECTORS.get(kind) if plain else None
+    return (dtype, VECTOR_HEADER) if dtype else None
 
 
 def number_type(leaf: str, unsigned: bool) -> tuple[np.dtype, int] | None:
@@ -73,8 +67,10 @@ def number_type(leaf: str, unsigned: bool) -> tuple[np.dtype, int] | None:
         >>> number_type("TLeafI", unsigned=True)
         (dtype('>u4'), -1)
     """
-    name = _LEAVES.get(leaf)
-    return (np.dtype(name.replace("i", "u") if unsigned else name), SINGLE) if name else None
+    dtype = _LEAVES.get(leaf)
+    if dtype is None:
+        return None
+    return np.dtype(dtype.str.replace("i", "u")) if unsigned else dtype, SINGLE
 
 
 def _known(branch: Any) -> tuple[np.dtype, int] | None:

@@ -141,7 +141,8 @@ def with_options(jobs: list[CrabJob], suffix: str = "", names: tuple[str, ...] =
         jobs: as a file describes them.
         suffix: goes behind every name.
         names: only these jobs (names without suffix); empty: all.
-        options: fields of :class:`CrabJob` that are replaced; ``lumi_mask`` only where the job has none of its own.
+        options: fields of :class:`CrabJob` that are replaced in all jobs; a lumi mask of the command line, which does
+            not replace those of single jobs, is given to :func:`taumltools.production.crab.textfile.read_jobs`.
 
     Returns:
         The chosen jobs.

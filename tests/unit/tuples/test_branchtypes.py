@@ -9,8 +9,10 @@ import uproot
 
 from taumltools.tuples import branchtypes
 from taumltools.tuples.branchtypes import SINGLE, VECTOR_HEADER, stored_type
+from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.ttree_header import LEAVES, VECTORS
 
 CMS = Path(__file__).parents[2] / "data/cms_tools"
 
@@ -67,3 +69,17 @@ def test_other_kinds(name, expected, tmp_path):
     with uproot.open(tmp_path / "x.root") as file:
         found = stored_type(file["t"][name])
     assert found == (expected and (np.dtype(expected[0]), expected[1]))
+
+
+def test_every_type_that_we_write_is_told_without_uproot(tmp_path, monkeypatch):
+    """One scalar of a type unknown here sent the whole file through uproot."""
+    scalars = {f"x_{code}": np.zeros(3, np.dtype(code)) for code in LEAVES}
+    vectors = Collection(np.array([0, 1, 1, 4]), {code: np.zeros(4, np.dtype(code)) for code in VECTORS})
+    names = [*scalars, *(f"v_{code}" for code in VECTORS)]
+    write_tuples(tmp_path / "all.root", Tuples(scalars, {"v": vectors}), names)
+    with uproot.open(tmp_path / "all.root") as file:
+        branches = list(file["taus"].branches)
+    assert len(branches) == len(names)
+    expected = [branchtypes._asked(branch) for branch in branches]
+    monkeypatch.setattr(branchtypes, "_asked", lambda branch: pytest.fail(f"uproot was asked for {branch.name}"))
+    assert [stored_type(branch) for branch in branches] == expected
