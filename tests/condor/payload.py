@@ -74,7 +74,7 @@ class Payload(PipelineTask):
         actions = plan.get(str(self.branch), plan.get("*", []))
         self.token = uuid.uuid4().hex
         if turn < len(actions):
-            act(actions[turn], path)
+            act(actions[turn], path, self.diary)
         path.write_text(f"branch {self.branch} {self.token}\n")
         return {"turn": turn, "token": self.token} | (surroundings(plan.get("look", [])) if self.isolated else {})
 
@@ -142,7 +142,7 @@ def surroundings(files: list[str]) -> dict[str, object]:
     }
 
 
-def act(action: str, path: Path) -> None:
+def act(action: str, path: Path, diary: Path) -> None:
     """Fail in one of the ways of the real world."""
     word, _, argument = action.partition(" ")
     if word == "raise":
@@ -154,6 +154,8 @@ def act(action: str, path: Path) -> None:
         os._exit(0)
     if word == "sleep":
         time.sleep(float(argument))
+    while word == "gate" and not (diary / "open").exists():  # until Flow.take_over() opens it
+        time.sleep(0.1)
     if word == "memory":  # touch MB of memory, keep them until somebody acts
         ballast = bytearray(int(argument) << 20)
         ballast[::4096] = b"x" * len(ballast[::4096])

@@ -243,12 +243,12 @@ def test_parallel_jobs_are_limited(flow):
 
 def test_branches_left_out_by_the_second_call_are_delivered_and_not_blamed(flow):
     """Their jobs were in the queue: the driver of the other branches recorded them as failures."""
-    work = flow(4, {"*": ["sleep 6"]})
+    work = flow(4, {"*": ["gate"]})
     driver = work.start()
     work.pid(3)
     kill_session(driver)
-    done = work.run("--branches", "0:2", "--retries", "0")
-    assert done.returncode == 0, done.stdout
+    code, output = work.take_over("--branches", "0:2", "--retries", "0")
+    assert code == 0, output
     assert work.run().returncode == 0
     work.assert_delivered()
     assert all(work.causes(b) == ["done"] for b in range(4))
@@ -256,13 +256,14 @@ def test_branches_left_out_by_the_second_call_are_delivered_and_not_blamed(flow)
 
 def test_store_reached_by_another_name_is_the_same(flow, tmp_path):
     """Jobs that ran were not found, and submitted again."""
-    work = flow(2, {"*": ["sleep 8"]})
+    work = flow(2, {"*": ["gate"]})
     driver = work.start()
     work.pid(1)
     kill_session(driver)
     (tmp_path / "link").symlink_to(work.store)
     work.env["TAUML_STORE"] = str(tmp_path / "link")
-    assert work.run().returncode == 0
+    code, output = work.take_over()
+    assert code == 0, output
     work.assert_delivered()
     assert all(work.causes(b) == ["done"] for b in range(2))
 
@@ -355,24 +356,26 @@ def test_driver_killed_at_random_instants(flow):
 
 
 def test_driver_killed_between_submission_and_record(flow):
-    work = flow(3, {"*": ["sleep 5"]})
+    work = flow(3, {"*": ["gate"]})
     driver = work.start()
     work.pid(0)
     kill_session(driver)
     lines = work.layout.journal.read_text().splitlines(keepends=True)
     kept = [line for line in lines if json.loads(line)["event"] in {"opened", "intended"}]
     work.layout.journal.write_text("".join(kept) + '{"time":1,"event":"subm')
-    assert work.run().returncode == 0
+    code, output = work.take_over()
+    assert code == 0, output
     work.assert_delivered()
     assert all(work.causes(b) == ["done"] for b in range(3))
 
 
 def test_journal_lost_while_jobs_run(flow):
-    work = flow(3, {"*": ["sleep 6"]})
+    work = flow(3, {"*": ["gate"]})
     driver = work.start()
     work.pid(0)
     kill_session(driver)
     work.layout.journal.unlink()
-    assert work.run().returncode == 0
+    code, output = work.take_over()
+    assert code == 0, output
     work.assert_delivered()
     assert all(work.causes(b) == ["done"] for b in range(3))  # found by their attribute in the queue
