@@ -97,7 +97,7 @@ class ListFiles(DatasetTask):
     def reads(self) -> tuple[str, ...]:
         """Where they are."""
         self.check_dataset()
-        return (f"datasets.{self.dataset}.files",)
+        return (f"datasets.{self.dataset}.files", f"datasets.{self.dataset}.source")
 
     def n_branches(self) -> int:
         """One list."""
@@ -105,9 +105,12 @@ class ListFiles(DatasetTask):
 
     def produce(self, path: Path) -> dict[str, Any]:
         """List."""
+        from tasks.cms import list_miniaod
         from taumltools.tuples.listing import list_all, write_listing
 
-        files = list_all(self.setting(f"datasets.{self.dataset}.files"))
+        sources = self.setting(f"datasets.{self.dataset}.files")
+        from_cms = self.setting(f"datasets.{self.dataset}.source") == "cmssw"
+        files = list_miniaod(self, sources) if from_cms else list_all(sources)
         write_listing(path, files)
         return {"files": len(files)}
 
@@ -139,10 +142,12 @@ class ProduceTuples(DatasetTask):
 
         dataset = f"datasets.{self.dataset}"
         content = [f"{dataset}.{name}" for name in plain_members(self.source) if name != "title"]
-        how = {"tautuple": (), "nanoaod": ("tuple_format",), "pfnano": (*RECONSTRUCTION, "tuple_format")}.get(
-            self.source.source, ("seed", "production", "tuple_format")
-        )
-        return (*how, f"samples.{self.sample}.{self.dataset}", *content)
+        how: dict[str, tuple[str, ...]] = {
+            "pythia": ("seed", "production", "tuple_format"),
+            "tautuple": (),
+            "pfnano": (*RECONSTRUCTION, "tuple_format"),
+        }
+        return (*how.get(self.source.source, ("tuple_format",)), f"samples.{self.sample}.{self.dataset}", *content)
 
     def upstream(self) -> dict[str, Any]:
         """The pile-up pool, or the list of files."""
@@ -181,6 +186,7 @@ class ProduceTuples(DatasetTask):
             "tautuple": self._take_in_place,
             "nanoaod": self._convert,
             "pfnano": self._reconstruct,
+            "cmssw": self._run_cms,
         }
         return make[self.source.source](path)
 
@@ -210,6 +216,11 @@ class ProduceTuples(DatasetTask):
         events = self.part.chunk_events(self.branch)
         tables = reconstruct(self.paths_of_files(), self.source, config, events=events, account=account)
         return {"entries": write_tuples(path, tables, self.branches_written())} | account
+
+    def _run_cms(self, path: Path) -> dict[str, Any]:
+        from tasks.cms import run_producer
+
+        return run_producer(self, path)
 
     def branches_written(self) -> list[str] | None:
         """Branches of the product; None for all."""

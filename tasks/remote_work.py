@@ -236,6 +236,7 @@ class RemoteWork:
         variables = session_variables()
         if self.site.shared_filesystem:
             variables |= {"TAUML_STORE": str(store_root()), "LAW_HOME": str(ROOT / ".law")}
+            variables["TAUML_SITE"] = self.site_name()
             variables["PYTHONPATH"] = os.environ.get("PYTHONPATH", str(ROOT))
             return shared_script(
                 base=ROOT, python=Path(sys.executable), environment=variables, setup=self.site.setup, spec=specification
@@ -251,6 +252,13 @@ class RemoteWork:
             spec_name=specification.name,
             spooled=self.site.spool,
         )
+
+    def site_name(self) -> str:
+        """The site, as a branch finds its settings wherever it runs."""
+        from tasks.remote import site_name
+
+        name = site_name(self.task.site)
+        return str(Path(name).expanduser().absolute()) if name.endswith(".yaml") else name
 
     def bundles(self) -> list[Any]:
         """Tasks that pack the repository and the environment."""

@@ -21,11 +21,37 @@ SOURCES: dict[str, frozenset[str]] = {
     "tautuple": frozenset({"files"}),
     "nanoaod": CONVERTED | SELECTION,
     "pfnano": CONVERTED | SELECTION,
+    "cmssw": frozenset({"files", "sample_type", "require_gen_match", "config", "era", "arguments"}) | SELECTION,
 }
 """Where tuples of a dataset can come from, and the options that each source knows."""
 
+SELECTORS = frozenset({"genTauTau", "TauJetTag", "MuTau", "TagAndProbe"})
+"""Selectors of the CMS producer, which all sources honour but for the following."""
+
+NOT_HONOURED: dict[str, dict[str, str]] = {
+    "pythia": {
+        "MuTau": "the simulation has no trigger and no identification of leptons and taus",
+        "TagAndProbe": "the simulation has no identification of leptons",
+    },
+    "pfnano": {
+        "MuTau": "its taus are reconstructed anew and have no byDeepTau2017v2p1VSjet of CMS; source 'nanoaod' reads those of "
+        "CMS in the same files",
+    },
+}
+"""Selectors that a source cannot honour, and why."""
+
 COMMON = frozenset({"title", "source"})
 """Options of all sources."""
+
+CMS_OPTIONS = {
+    "sampleType": "sample_type", "era": "era", "selector": "selector", "requireGenMatch": "require_gen_match",
+    "requireGenORRecoTauMatch": "require_gen_or_reco_tau", "applyRecoPtSieve": "reco_pt_sieve",
+    "enabledBranches": "enabled_branches", "disabledBranches": "disabled_branches",
+}  # fmt: skip
+"""Options of datasets by the name that the CMS producer's configuration gives them."""
+
+CMS_OF_RUN = frozenset({"inputFiles", "fileList", "fileNamePrefix", "maxEvents", "output", "outputFile", "tupleOutput"})
+"""Arguments of the CMS producer's configuration that say what a branch reads and writes."""
 
 
 @settings
@@ -36,7 +62,7 @@ class DatasetConfig:
         title: what plots show, e.g. ``"Z → ττ"``.
         source: where tuples come from: ``pythia`` simulates, ``tautuple`` takes files that exist in place,
             ``nanoaod`` converts NanoAOD files, ``pfnano`` NanoAOD files with particle-flow candidates, in which taus
-            are reconstructed anew.
+            are reconstructed anew, ``cmssw`` runs the tuple producer of the CMS software on MiniAOD files.
         process: of ``pythia``: settings of the hard process.
         generator: of ``pythia``: further settings of this dataset, read after the common ones.
         weighted: of ``pythia``: True if the generator biases the phase space, so that ``genEventWeight`` is not 1.
@@ -49,6 +75,9 @@ class DatasetConfig:
         reco_pt_sieve: thin out reconstructed taus below 80 GeV that match no generated lepton.
         enabled_branches: regular expressions on whole branch names; if there are any, only these are written.
         disabled_branches: regular expressions on whole branch names that are not written.
+        config: of ``cmssw``: configuration for ``cmsRun``, e.g. ``$CMSSW_BASE/src/TauMLTools/Production/python/Production.py``.
+        era: of ``cmssw``: e.g. ``Run2_2018``; empty: not given.
+        arguments: of ``cmssw``: further arguments of the configuration, e.g. ``{triggers: HLT_IsoMu24_v}``.
     """
 
     title: str
@@ -60,20 +89,30 @@ class DatasetConfig:
     sample_type: Literal["MC", "Embedded", "Data"] = "MC"
     require_gen_match: bool = True
     unreconstructed: bool = True
-    selector: Literal["", "genTauTau", "TauJetTag"] = ""
+    selector: Literal["", "genTauTau", "TauJetTag", "MuTau", "TagAndProbe"] = ""
     require_gen_or_reco_tau: bool = False
     reco_pt_sieve: bool = False
     enabled_branches: tuple[str, ...] = ()
     disabled_branches: tuple[str, ...] = ()
+    config: str = ""
+    era: str = ""
+    arguments: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    @field_validator("selector", mode="before")
+    @field_validator("arguments", mode="before")
     @classmethod
-    def _selector_that_can_be_honoured(cls, value: object) -> object:
-        if value in ("MuTau", "TagAndProbe"):
-            raise ValueError(
-                f"selector '{value}' needs trigger objects and lepton identification of MiniAOD, which no source has yet; "
-                "there are genTauTau and TauJetTag"
-            )
+    def _texts(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {str(name): str(text) for name, text in value.items()}
+
+    @field_validator("arguments")
+    @classmethod
+    def _arguments_of_their_own(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name in CMS_OF_RUN:
+                raise ValueError(f"'{name}' is set for each branch, from the files and events of its chunk")
+            if name in CMS_OPTIONS and name != "sampleType":
+                raise ValueError(f"'{name}' is the option '{CMS_OPTIONS[name]}' of the dataset; write it there")
         return value
 
     @field_validator("enabled_branches", "disabled_branches")
@@ -87,7 +126,7 @@ class DatasetConfig:
             raise ValueError(f"unknown source '{self.source}'; known are {', '.join(SOURCES)}")
         known = SOURCES[self.source] | COMMON
         for field in dataclasses.fields(self):
-            if field.name not in known and getattr(self, field.name) != field.default:
+            if field.name not in known and getattr(self, field.name) != _default(field):
                 raise ValueError(
                     f"source '{self.source}' has no option '{field.name}'; it has {', '.join(sorted(known - COMMON))}"
                 )
@@ -95,8 +134,14 @@ class DatasetConfig:
             raise ValueError(
                 "process is empty: name at least one Pythia process, e.g. 'WeakSingleBoson:ffbar2gmZ = on'"
             )
+        if self.source == "cmssw" and not self.config:
+            raise ValueError(
+                "config is empty: name the configuration that cmsRun is to run, e.g. "
+                "'$CMSSW_BASE/src/TauMLTools/Production/python/Production.py'"
+            )
         if self.source != "pythia" and not self.files:
             raise ValueError(f"files is empty: source '{self.source}' needs folders, files, patterns or lists of files")
+        _check_selector(self.selector, self.source, self.sample_type)
         if self.sample_type == "Data" and self.require_gen_match:
             raise ValueError("sample_type is Data, which has no generated particles: set require_gen_match to false")
         return self
@@ -105,3 +150,18 @@ class DatasetConfig:
     def from_files(self) -> bool:
         """Whether tuples are made from files that exist."""
         return bool(self.files)
+
+
+def _check_selector(selector: str, source: str, sample_type: str) -> None:
+    refused = NOT_HONOURED.get(source, {})
+    if selector in refused:
+        known = ", ".join(sorted(SELECTORS - set(refused)))
+        raise ValueError(
+            f"selector '{selector}' cannot be honoured by source '{source}': {refused[selector]}; it has {known}"
+        )
+    if selector == "genTauTau" and sample_type == "Data":
+        raise ValueError("selector 'genTauTau' asks for generated taus, and sample_type is Data, which has none")
+
+
+def _default(field: dataclasses.Field[object]) -> object:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()

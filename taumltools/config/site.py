@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import Field, TypeAdapter, ValidationError, field_validator
 
 from taumltools.config.base import settings
+from taumltools.config.cmssw import CmsswConfig
 from taumltools.config.compose import CONFIG_DIR, explain
 from taumltools.errors import ConfigError
 
@@ -53,6 +54,7 @@ class SiteConfig:
         runtime_cap: most hours that an attempt asks for after others ran out of time.
         retry_delay: seconds before the first repetition after a transient failure; doubles
             with each, up to a hundredfold.
+        cmssw: how programs of the CMS software are reached.
     """
 
     title: str
@@ -72,6 +74,7 @@ class SiteConfig:
     memory_cap: int = Field(default=16000, gt=0)
     runtime_cap: float = Field(default=168.0, gt=0)
     retry_delay: float = Field(default=30.0, ge=0)
+    cmssw: CmsswConfig = Field(default_factory=CmsswConfig)
 
     @field_validator("submit", "gpu")
     @classmethod

@@ -1,0 +1,121 @@
+"""Branches that run programs of the CMS software."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+
+def cms_shell(site: Any) -> Any:
+    """The shell of a site in which the CMS software is found.
+
+    Args:
+        site: settings of the site.
+
+    Returns:
+        A :class:`taumltools.production.cmssw.tool.CmsShell`.
+
+    Raises:
+        ConfigError: law does not know the sandbox, or it cannot be set up.
+    """
+    from taumltools.production.cmssw.tool import CmsShell
+
+    sandbox = site.cmssw.sandbox
+    return CmsShell(site.cmssw, sandbox_environment(sandbox) if sandbox else {})
+
+
+def sandbox_environment(key: str) -> dict[str, str]:
+    """Variables of the environment inside of a sandbox of law.
+
+    Args:
+        key: e.g. ``cmssw::CMSSW_13_0_13`` or ``bash::/path/setup.sh``.
+
+    Returns:
+        The variables.
+
+    Raises:
+        ConfigError: there is no such kind of sandbox, or it cannot be set up.
+    """
+    import law
+    import law.sandbox.bash
+
+    from taumltools.errors import ConfigError
+
+    if key.startswith("cmssw::"):
+        law.contrib.load("cms")
+    try:
+        return dict(law.sandbox.base.Sandbox.new(os.path.expandvars(key)).env)
+    except Exception as error:  # law raises plain exceptions
+        raise ConfigError(f"cmssw.sandbox '{key}' of the site cannot be set up: {error}") from error
+
+
+def list_miniaod(task: Any, sources: tuple[str, ...]) -> Any:
+    """Files of a dataset of source ``cmssw``, see :func:`taumltools.production.cmssw.inputs.list_miniaod`."""
+    from taumltools.production.cmssw import inputs
+
+    return inputs.list_miniaod(sources, cms_shell(task.site_config))
+
+
+def run_producer(task: Any, path: Path) -> dict[str, Any]:
+    """Run ``cmsRun`` for the files of a branch.
+
+    Args:
+        task: a branch of ``ProduceTuples``.
+        path: where its product goes; a ROOT file stays as the producer wrote it, for another format it is read and
+            written anew.
+
+    Returns:
+        What the side-car says.
+
+    Raises:
+        ConfigError: the CMS software is not found.
+        StoreError: storage failed.
+        InputError: what was written is not complete.
+        CmsRunError: ``cmsRun`` failed otherwise; its log is kept below ``_logs`` of the store.
+    """
+    from taumltools.production.cmssw.arguments import OUTPUT, cms_arguments, input_name
+    from taumltools.production.cmssw.produced import account_of, check_produced
+    from taumltools.production.cmssw.tool import LOG, cms_run
+
+    site, dataset, events = task.site_config.cmssw, task.source, task.part.chunk_events(task.branch)
+    files = task.paths_of_files()
+    arguments = cms_arguments(dataset, files, events, site.redirector)
+    with TemporaryDirectory(prefix="cmsrun-", dir=site.scratch or None) as name:
+        folder = Path(name)
+        try:
+            report = cms_run(cms_shell(task.site_config), dataset.config, arguments, folder)
+            names = [input_name(file, site.redirector) for file in files]
+            produced = check_produced(folder / OUTPUT, report, names, events)
+        except Exception as error:
+            if kept := _keep_log(task, folder / LOG):
+                error.add_note(f"the whole output is in {kept}")
+            raise
+        _deliver(folder / OUTPUT, path)
+    return account_of(produced, report) | {"arguments": list(arguments)}
+
+
+def _keep_log(task: Any, log: Path) -> Path | None:
+    """Copy the output of a run that failed to where the next one finds it replaced."""
+    if not log.exists():
+        return None
+    from tasks.base import store_root
+
+    kept: Path = store_root() / "_logs" / task.path.relative_to(store_root()).with_suffix(".cmsRun.log")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(log, kept)
+    return kept
+
+
+def _deliver(made: Path, path: Path) -> None:
+    """Move a ROOT file as it is, or write its entries in another format."""
+    if path.suffix == made.suffix:
+        shutil.move(made, path)
+        return
+    from taumltools.tuples.io import open_tuples, write_tuples
+
+    with open_tuples(made) as file:
+        branches = [*file.branches, *file.other_branches]
+        write_tuples(path, file.iterate(branches, file.block), branches)
