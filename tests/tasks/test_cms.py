@@ -45,7 +45,7 @@ def site(folder, **cmssw):
 def task(task_class, mini, files="", chunks="chunks:2", more="", store="root", **options):
     files = files or f"{mini}/mini_*.root"
     dataset = f"title:Mine,source:cmssw,files:['{files}'],config:'{mini}/Production.py',era:Run2_2018{more}"
-    overrides = f"+datasets.mine={{{dataset}}} ~samples.train +samples.train.mine={{{chunks}}} +tuple_format={store}"
+    overrides = f"+datasets.mine={{{dataset}}} ~samples.train +samples.train.mine={{{chunks}}} tuple_format={store}"
     return task_class(version="v1", campaign="tiny", overrides=overrides, dataset="mine", **options)
 
 
