@@ -8,7 +8,8 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import uproot
 
 from taumltools.config.datasets import DatasetConfig
 from taumltools.config.production import ProductionConfig
-from taumltools.production.nanoaod import convert
+from taumltools.production.nanoaod import convert, make_entries, wanted
+from taumltools.production.nanoread import NanoFile
 from taumltools.production.pfnano import reconstruct
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import write_tuples
@@ -26,6 +28,7 @@ DATA = Path(__file__).resolve().parents[1] / "tests/data/nano"
 
 COLLECTIONS = (
     "Tau", "Jet", "GenJet", "GenPart", "GenVisTau", "Electron", "Muon", "Photon", "IsoTrack", "SV", "PFCands",
+    "TrigObj",
 )  # fmt: skip
 
 
@@ -37,7 +40,7 @@ def repeat(source: Path, path: Path, times: int) -> int:
     """
     with uproot.open(source) as file, uproot.recreate(path, compression=uproot.ZSTD(1)) as out:
         tree = file["Events"]
-        wanted = ("run", "lumi", "event", "PV_", "MET_", "Puppi", "gen", "fixed", "Pileup_")
+        wanted = ("run", "lumi", "event", "PV_", "MET_", "Puppi", "gen", "fixed", "Pileup_", "HLT_IsoMu24")
         single = [branch.name for branch in tree.branches if branch.name.startswith(wanted)]
         arrays = tree.arrays(filter_name=[*single, *(f"{name}_*" for name in COLLECTIONS)], how=dict, library="ak")
         tables: dict[str, Any] = {}
@@ -51,6 +54,16 @@ def repeat(source: Path, path: Path, times: int) -> int:
         columns = {name: ak.concatenate([column] * times) for name, column in columns.items()}
         out.mktree("Events", {name: column.type for name, column in columns.items()}).extend(columns)
         return len(columns["run"])
+
+
+def select(path: Path, dataset: DatasetConfig) -> Iterator[Tuples]:
+    """Convert with a selector; the titles of branches are those of the original, since the repeated file has none."""
+    with NanoFile(DATA / "nano_dy.root", *wanted(dataset)) as original:
+        titles = original.titles
+    account = dict.fromkeys(("taus", "unmatched", "unreconstructed"), 0)
+    with NanoFile(path, *wanted(dataset)) as file:
+        for table in file.iterate():
+            yield make_entries(table, titles, dataset, account)
 
 
 def timed(tables: Iterable[Tuples], path: Path, events: int, name: str) -> list[dict]:
@@ -72,14 +85,17 @@ def run() -> list[dict]:
     """
     nano = DatasetConfig(title="x", source="nanoaod", files=("x",), require_gen_match=False)
     pfnano = DatasetConfig(title="x", source="pfnano", files=("x",), require_gen_match=False)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         big, candidates = folder / "nano.root", folder / "pfnano.root"
         events = repeat(DATA / "nano_dy.root", big, 1000)
         dijets = repeat(DATA / "pfnano.root", candidates, 100)
         for _ in convert([big], nano, events=10), reconstruct([candidates], pfnano, ProductionConfig(), events=10):
             next(iter(_))  # compiles the kernels
         rows = timed(convert([big], nano), folder / "a.arrow", events, "NanoAOD")
+        for name in ("MuTau", "TagAndProbe"):
+            chosen = replace(nano, selector=name)
+            rows += timed(select(big, chosen), folder / f"{name}.arrow", events, f"NanoAOD, {name}")
         rows += timed(reconstruct([candidates], pfnano, ProductionConfig()), folder / "b.arrow", dijets, "PFNano")
     rows.append(
         {"name": "peak memory", "value": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, "unit": "MB"}
@@ -89,4 +105,4 @@ def run() -> list[dict]:
 
 if __name__ == "__main__":
     for row in run():
-        print(f"{row['name']:24} {row['value']:12.4g} {row['unit']}")
+        print(f"{row['name']:32} {row['value']:12.4g} {row['unit']}")

@@ -157,6 +157,25 @@ def build_entries(
     Returns:
         The entries, grouped by event, generated leptons first.
     """
+    return _prune(match_entries(leptons, gen_jets, taus, jets, config, max_jet_eta=max_jet_eta), leptons, config)
+
+
+def match_entries(
+    leptons: GenLeptons, gen_jets: Jets, taus: TauCandidates, jets: Jets, config: MatchingConfig, *, max_jet_eta: float
+) -> Entries:
+    """All entries, whether there is a reconstructed tau or not.
+
+    Args:
+        leptons: generated leptons.
+        gen_jets: generated jets.
+        taus: tau candidates.
+        jets: reconstructed jets.
+        config: distances.
+        max_jet_eta: jets beyond are not attached.
+
+    Returns:
+        The entries, grouped by event, generated leptons first.
+    """
     everywhere = np.ones(len(gen_jets), np.bool_)
     claimed = _best_partner(leptons.event, [((leptons.eta, leptons.phi), config.lepton_gen_jet)], gen_jets, everywhere)
     free = np.setdiff1d(np.arange(len(gen_jets)), claimed)
@@ -174,7 +193,7 @@ def build_entries(
         (_directions(taus, tau), config.tau_jet),
     ]
     jet = _best_partner(event, references, jets, np.abs(jets.eta) < max_jet_eta)
-    return _prune(Entries(event, lepton, gen_jet, tau, jet), leptons, config)
+    return Entries(event, lepton, gen_jet, tau, jet)
 
 
 def _prune(entries: Entries, leptons: GenLeptons, config: MatchingConfig) -> Entries:
@@ -185,8 +204,15 @@ def _prune(entries: Entries, leptons: GenLeptons, config: MatchingConfig) -> Ent
         hadronic = (entries.lepton >= 0) & (leptons.kind[gen] == TAU_TO_HADRONS)
         hadronic &= leptons.pt[gen] > config.unreconstructed_min_pt
         keep |= hadronic & (np.abs(leptons.eta[gen]) < config.unreconstructed_max_eta)
-    kept = entries.take(keep)
-    # two taus of one event that left neither tau nor jet cannot be told apart by the tuple's key
+    return distinct(entries.take(keep))
+
+
+def distinct(kept: Entries) -> Entries:
+    """Entries without those that the tuple's key cannot tell apart: of an event only the first with neither tau nor jet.
+
+    Args:
+        kept: entries.
+    """
     bare = (kept.tau < 0) & (kept.jet < 0)
     rows = np.flatnonzero(bare)
     twin = bare.copy()

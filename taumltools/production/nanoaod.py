@@ -2,14 +2,14 @@
 
 Read are the official collections of NanoAOD, version 5 and later.  There are no particle-flow
 candidates in them, so that the networks' cells stay empty; scalar branches, leptons near the
-tau and CMS's own discriminators are filled.  Which branch comes from which: docs/nanoaod.md.
+tau and CMS's own discriminators are filled.  Which branch comes from which: :mod:`taumltools.production.nanocolumns`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,11 @@ from taumltools.config.datasets import DatasetConfig
 from taumltools.production import nanocolumns
 from taumltools.production.genrecord import TAU_TO_HADRONS
 from taumltools.production.nanoread import STEP, read_events
+from taumltools.production.nanotags import TAGGING, Needs, make_tags
 from taumltools.production.nanotruth import GEN_JET_CONE, GenObjects, gen_objects, nearest, no_gen_objects
-from taumltools.production.selection import GenTaus, select
+from taumltools.production.pfnanotruth import gen_leptons
+from taumltools.production.probes import MAX_ETA, probe_events
+from taumltools.production.selection import GenTaus, choose, take
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
 
@@ -62,6 +65,20 @@ class NanoEntries:
         """The given entries (int array or mask)."""
         return NanoEntries(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
+    def join(self, other: NanoEntries) -> NanoEntries:
+        """These entries and others, by event: of each event these first."""
+        columns = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in self.__dataclass_fields__}
+        return NanoEntries(**columns).take(np.argsort(columns["event"], kind="stable"))
+
+
+def wanted(dataset: DatasetConfig) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """Branches that are needed, and those that are read if they are there."""
+    truth = dataset.sample_type != "Data"
+    optional = nanocolumns.OPTIONAL_TRUTH if truth else nanocolumns.OPTIONAL
+    tagging = Needs(dataset.selector, truth).fields
+    joined = {name: (*optional.get(name, ()), *tagging.get(name, ())) for name in optional | tagging}
+    return nanocolumns.NEEDED_TRUTH if truth else nanocolumns.NEEDED, joined
+
 
 def convert(
     files: Sequence[str | Path],
@@ -86,10 +103,10 @@ def convert(
     """
     account = {} if account is None else account
     account |= {"events": 0, "taus": 0, "unmatched": 0, "unreconstructed": 0}
-    truth = dataset.sample_type != "Data"
-    needed = nanocolumns.NEEDED | (nanocolumns.NEEDED_TRUTH if truth else {})
-    optional = nanocolumns.OPTIONAL | (nanocolumns.OPTIONAL_TRUTH if truth else {})
-    for table, titles in read_events(files, needed, optional, events=events, step=STEP, label="converting"):
+    check = Needs(dataset.selector, truth=dataset.sample_type != "Data").check
+    for table, titles in read_events(
+        files, *wanted(dataset), events=events, step=STEP, label="converting", check=check
+    ):
         account["events"] += len(table)
         yield make_entries(table, titles, dataset, account)
 
@@ -106,51 +123,83 @@ def make_entries(events: Tuples, titles: dict[str, str], dataset: DatasetConfig,
     Returns:
         A table with the branches of the schema that NanoAOD can fill.
     """
-    taus = events.collections["Tau"]
-    gen = no_gen_objects(len(taus.owner)) if dataset.sample_type == "Data" else gen_objects(events)
-    entries = build_entries(events, gen, dataset)
+    taus, probing = events.collections["Tau"], dataset.selector == "TagAndProbe"
+    truth = dataset.sample_type != "Data"
+    gen = gen_objects(events, unmatched=probing) if truth else no_gen_objects(len(taus.owner))
+    tags = make_tags(events, titles, dataset.selector, gen_leptons(events)) if dataset.selector in TAGGING else None
+    entries = build_entries(events, gen, dataset, probe_events(tags) if probing and tags else None)
     account["taus"] += len(taus.owner)
     if dataset.require_gen_match:
         matched = (entries.gen >= 0) | (entries.gen_jet >= 0)
         account["unmatched"] += int(np.count_nonzero(~matched))
         entries = entries.take(matched)
-    account["unreconstructed"] += int(np.count_nonzero(entries.tau < 0))  # before the selection
+    account["unreconstructed"] += int(np.count_nonzero((entries.tau < 0) & (entries.gen >= 0)))  # before the selection
     scalars = nanocolumns.scalars(events, titles, entries, gen, dataset.sample_type)
     schema = tautuple_schema()
-    columns = {name: scalars[name].astype(schema[name].dtype) for name in schema.scalars if name in scalars}
-    table = Tuples(columns, nanocolumns.collections(events, entries.event, entries.eta, entries.phi))
-    return select(table, entries.event, GenTaus(gen.event, gen.kind, gen.pt, gen.eta), dataset, account)
+    table = Tuples({name: scalars[name].astype(schema[name].dtype) for name in schema.scalars if name in scalars})
+    rows, more = choose(table, entries.event, GenTaus(gen.event, gen.kind, gen.pt, gen.eta), dataset, account, tags)
+    kept = entries.take(rows)
+    near = nanocolumns.collections(events, kept.event, kept.eta, kept.phi)
+    return Tuples(take(table, entries.event, rows, more).scalars, near)
 
 
-def build_entries(events: Tuples, gen: GenObjects, dataset: DatasetConfig) -> NanoEntries:
+def build_entries(
+    events: Tuples, gen: GenObjects, dataset: DatasetConfig, probes: np.ndarray | None = None
+) -> NanoEntries:
     """One entry per reconstructed tau, and per generated hadronic tau without one.
 
     Args:
         events: the batch.
         gen: its generated leptons.
         dataset: whether taus that were not reconstructed are wanted.
+        probes: mask of events in which jets without tau are wanted, too; if given, all generated leptons are.
 
     Returns:
-        The entries, by event: taus first.
+        The entries, by event: taus first, then generated leptons, then jets.
     """
     taus = events.collections["Tau"]
-    lost = np.zeros(0, np.int64)
-    if dataset.unreconstructed and len(gen):
-        wanted = (gen.kind == TAU_TO_HADRONS) & ~gen.seen & (gen.pt > UNRECONSTRUCTED["pt"])
-        lost = np.flatnonzero(wanted & (np.abs(gen.eta) < UNRECONSTRUCTED["abs_eta"]))
-    event = np.concatenate([taus.owner, gen.event[lost]])
+    lost = _lost(gen, everything=probes is not None) if dataset.unreconstructed else np.zeros(0, np.int64)
+    none = np.full(len(lost), -1, np.int64)
+    entries = _complete(events, np.concatenate([taus.owner, gen.event[lost]]),
+                        tau=np.concatenate([np.arange(len(taus.owner)), none]), gen=np.concatenate([gen.of_tau, lost]),
+                        eta=np.concatenate([taus.columns["eta"], gen.eta[lost]]),
+                        phi=np.concatenate([taus.columns["phi"], gen.phi[lost]]))  # fmt: skip
+    entries = entries.take(~_twins(entries))
+    if probes is None:
+        return entries
+    jets = events.collections["Jet"]
+    wanted = probes[jets.owner] & (np.abs(jets.columns["eta"]) < MAX_ETA)
+    wanted[entries.jet[entries.jet >= 0]] = False
+    free = np.flatnonzero(wanted)
+    none = np.full(len(free), -1, np.int64)
+    bare = _complete(
+        events, jets.owner[free], tau=none, gen=none, eta=jets.columns["eta"][free], phi=jets.columns["phi"][free]
+    )
+    return entries.join(replace(bare, jet=free))
+
+
+def _lost(gen: GenObjects, *, everything: bool) -> np.ndarray:
+    """Generated leptons without reconstructed tau that get an entry: hadronic taus, or all; taus first, hardest first."""
+    if not everything:
+        hard = ~gen.seen & (gen.kind == TAU_TO_HADRONS) & (gen.pt > UNRECONSTRUCTED["pt"])
+        return np.flatnonzero(hard & (np.abs(gen.eta) < UNRECONSTRUCTED["abs_eta"]))
+    lost = np.flatnonzero(~gen.seen & (np.abs(gen.eta) < MAX_ETA))
+    order = np.lexsort((-gen.pt[lost], -gen.kind[lost], gen.event[lost]))
+    return lost[order]
+
+
+def _complete(
+    events: Tuples, event: np.ndarray, *, tau: np.ndarray, gen: np.ndarray, eta: np.ndarray, phi: np.ndarray
+) -> NanoEntries:
+    """Entries in the order of the events, with generated and reconstructed jet."""
     order = np.argsort(event, kind="stable")
-    event = event[order]
-    tau = np.concatenate([np.arange(len(taus.owner)), np.full(len(lost), -1)])[order]
-    lepton = np.concatenate([gen.of_tau, lost])[order]
-    eta = np.concatenate([taus.columns["eta"], gen.eta[lost]])[order].astype(np.float64)
-    phi = np.concatenate([taus.columns["phi"], gen.phi[lost]])[order].astype(np.float64)
+    event, tau, gen = event[order], tau[order], gen[order]
+    eta, phi = eta[order].astype(np.float64), phi[order].astype(np.float64)
     gen_jets = events.collections.get("GenJet")
     gen_jet = (
         np.full(len(event), -1, np.int64) if gen_jets is None else nearest(event, eta, phi, gen_jets, GEN_JET_CONE)
     )
-    entries = NanoEntries(event, tau, lepton, gen_jet, _jets(events, event, tau, eta, phi), eta, phi)
-    return entries.take(~_twins(entries))
+    return NanoEntries(event, tau, gen, gen_jet, _jets(events, event, tau, eta, phi), eta, phi)
 
 
 def _jets(events: Tuples, event: np.ndarray, tau: np.ndarray, eta: np.ndarray, phi: np.ndarray) -> np.ndarray:

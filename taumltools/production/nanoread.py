@@ -7,7 +7,7 @@ what it would like to have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ STEP = 5_000
 
 Wanted = Mapping[str, Sequence[str]]
 """Fields by collection; single numbers of the event under the empty name, by their full name."""
+
+Check = Callable[[Path, Mapping[str, str]], None]
+"""What else a file must fulfil: is given its path and the titles of the branches that were found, and raises InputError."""
 
 
 def full_name(collection: str, field: str) -> str:
@@ -52,13 +55,14 @@ class NanoFile:
         titles: titles of the branches that were found, by name; they say how numbers are coded.
     """
 
-    def __init__(self, path: Path, needed: Wanted, optional: Wanted) -> None:
+    def __init__(self, path: Path, needed: Wanted, optional: Wanted, check: Check | None = None) -> None:
         """Open, and find the branches.
 
         Args:
             path: the file.
             needed: branches without which nothing can be done.
             optional: branches that are read if the file has them.
+            check: what else is asked of the branches that were found.
 
         Raises:
             InputError: no such file, no NanoAOD, or needed branches are missing: the message names them.
@@ -85,8 +89,11 @@ class NanoFile:
             for wanted in (needed, optional):
                 for collection, fields in wanted.items():
                     found = [field for field in fields if full_name(collection, field) in present]
-                    self._fields.setdefault(collection, []).extend(found)
+                    have = self._fields.setdefault(collection, [])
+                    have.extend(field for field in found if field not in have)
             self.titles = {name: str(self._tree[name].title) for name in names(self._fields)}
+            if check:
+                check(path, self.titles)
         except BaseException:
             self._file.close()
             raise
@@ -138,7 +145,14 @@ class NanoFile:
 
 
 def read_events(
-    files: Sequence[str | Path], needed: Wanted, optional: Wanted, *, events: int | None, step: int, label: str
+    files: Sequence[str | Path],
+    needed: Wanted,
+    optional: Wanted,
+    *,
+    events: int | None,
+    step: int,
+    label: str,
+    check: Check | None = None,
 ) -> Iterator[tuple[Tuples, dict[str, str]]]:
     """The events of several files, in chunks.
 
@@ -149,6 +163,7 @@ def read_events(
         events: largest number of events that are read; None for all.
         step: events in a chunk.
         label: what a progress bar says.
+        check: see :class:`NanoFile`.
 
     Yields:
         Tables, and the titles of their branches.
@@ -161,7 +176,7 @@ def read_events(
     for path in progress(list(files), label=label, unit="file"):
         if left == 0:
             return
-        with local_copy(path) as copy, NanoFile(copy, needed, optional) as file:
+        with local_copy(path) as copy, NanoFile(copy, needed, optional, check) as file:
             for table in file.iterate(left, step):
                 yield table, file.titles
             left = None if left is None else left - min(left, file.entries)

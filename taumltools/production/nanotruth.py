@@ -7,12 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from taumltools.production.entries import pairs
+from taumltools.production.genrecord import PROMPT_ELECTRON, PROMPT_MUON, TAU_TO_ELECTRON, TAU_TO_MUON
 from taumltools.production.geometry import delta_r
 from taumltools.production.table import offsets_from_counts
 from taumltools.tuples.data import Collection, Tuples
 
 HADRONIC = 5
 """``Tau_genPartFlav`` of hadronic taus, whose index points into ``GenVisTau``; others point into ``GenPart``."""
+
+PROMPT, FROM_PROMPT_TAU, LAST_COPY = 1 << 0, 1 << 5, 1 << 13
+"""Bits of ``GenPart_statusFlags``."""
+
+KINDS = {(11, PROMPT): PROMPT_ELECTRON, (13, PROMPT): PROMPT_MUON, (11, FROM_PROMPT_TAU): TAU_TO_ELECTRON,
+         (13, FROM_PROMPT_TAU): TAU_TO_MUON}  # fmt: skip
+"""Kind of a generated lepton by PDG code and origin."""
 
 LEPTON_MASS = {11: 0.000511, 13: 0.10566}
 """Masses in GeV, which NanoAOD does not store for light particles."""
@@ -63,14 +71,59 @@ def no_gen_objects(taus: int) -> GenObjects:
     return GenObjects(integers, integers, floats, floats, floats, floats, events, nothing, seen)
 
 
-def gen_objects(events: Tuples) -> GenObjects:
+def light_leptons(particles: Collection) -> np.ndarray:
+    """Kinds of generated particles that are light leptons: prompt, or of prompt tau decays.
+
+    Args:
+        particles: ``GenPart`` with ``pdgId`` and ``statusFlags``.
+
+    Returns:
+        int32: 1 e, 2 mu, 3 tau to e, 4 tau to mu; 0 for all other particles and for copies before the last.
+    """
+    flags, pdg = particles.columns["statusFlags"], np.abs(particles.columns["pdgId"])
+    kind = np.zeros(len(pdg), np.int32)
+    for (code, origin), value in KINDS.items():
+        chosen = (pdg == code) & ((flags & origin) != 0) & ((flags & LAST_COPY) != 0)
+        kind[chosen & (kind == 0)] = value
+    return kind
+
+
+def first_copies(particles: Collection) -> np.ndarray:
+    """The first copy of each generated particle: the same particle before it radiated.
+
+    Args:
+        particles: ``GenPart`` with ``pdgId`` and ``genPartIdxMother``.
+
+    Returns:
+        Rows, int64.
+
+    Examples:
+        >>> columns = {"pdgId": np.array([23, 13, 13, 22]), "genPartIdxMother": np.array([-1, 0, 1, 1])}
+        >>> first_copies(Collection(np.array([0, 4]), columns)).tolist()
+        [0, 1, 1, 3]
+    """
+    pdg, index = particles.columns["pdgId"], particles.columns["genPartIdxMother"].astype(np.int64)
+    mother = np.where(index >= 0, particles.offsets[particles.owner] + index, -1)
+    first = np.arange(len(pdg))
+    while True:  # one step up for all particles at once; mothers come before their daughters
+        up = mother[first]
+        copied = (up >= 0) & (up < first) & (pdg[up] == pdg[first])
+        if not copied.any():
+            return first
+        first[copied] = up[copied]
+
+
+def gen_objects(events: Tuples, *, unmatched: bool = False) -> GenObjects:
     """The leptons that taus were matched to, and all generated hadronic taus.
 
     Args:
         events: a table with ``Tau``, ``GenPart`` and ``GenVisTau``.
+        unmatched: whether light leptons without tau are wanted, too; ``GenPart`` has ``statusFlags`` and
+            ``genPartIdxMother`` then.
 
     Returns:
-        The leptons, by event: hadronic taus of ``GenVisTau`` in its order, then others in the order of the taus.
+        The leptons, by event: hadronic taus of ``GenVisTau`` in its order, then those of the taus in their order, then the
+        unmatched ones.
     """
     taus, visible, particles = (events.collections[name] for name in ("Tau", "GenVisTau", "GenPart"))
     flavour = taus.columns["genPartFlav"].astype(np.int32)
@@ -78,18 +131,23 @@ def gen_objects(events: Tuples) -> GenObjects:
     owner = taus.owner
     hadronic = (flavour == HADRONIC) & (index >= 0)
     light = (flavour > 0) & (flavour < HADRONIC) & (index >= 0)
-    rows = particles.offsets[owner[light]] + index[light]
+    rows, kind = particles.offsets[owner[light]] + index[light], flavour[light]
+    if unmatched:
+        kinds = light_leptons(particles)
+        first = first_copies(particles)  # taus are matched to copies of any generation
+        more = np.flatnonzero((kinds > 0) & ~np.isin(first, first[rows]))
+        rows, kind = np.concatenate([rows, more]), np.concatenate([kind, kinds[more]])
     pdg = particles.columns["pdgId"][rows]
     part = {name: particles.columns[name][rows] for name in ("pt", "eta", "phi")}
     mass = np.select([np.abs(pdg) == code for code in LEPTON_MASS], list(LEPTON_MASS.values()), 0.0)
     n_visible = int(visible.offsets[-1])
     columns = {
-        "kind": np.concatenate([np.full(n_visible, HADRONIC), flavour[light]]).astype(np.int32),
+        "kind": np.concatenate([np.full(n_visible, HADRONIC), kind]).astype(np.int32),
         "charge": np.concatenate([visible.columns["charge"], -np.sign(pdg)]).astype(np.int32),
         "mass": np.concatenate([visible.columns["mass"], mass]).astype(np.float32),
     }
     columns |= {n: np.concatenate([visible.columns[n], part[n]]).astype(np.float32) for n in part}
-    event = np.concatenate([visible.owner, owner[light]])
+    event = np.concatenate([visible.owner, particles.owner[rows]])
     of_tau = np.full(len(flavour), -1, np.int64)
     of_tau[hadronic] = visible.offsets[owner[hadronic]] + index[hadronic]
     of_tau[light] = n_visible + np.arange(np.count_nonzero(light))

@@ -27,14 +27,18 @@ from taumltools.production.candidates import (
     PHOTON,
     Candidates,
 )  # fmt: skip
+from taumltools.production.clustering import Jets
 from taumltools.production.constituents import pf_candidates
-from taumltools.production.entries import Entries, build_entries
+from taumltools.production.entries import Entries, build_entries, distinct, match_entries
+from taumltools.production.genrecord import GenLeptons
 from taumltools.production.geometry import cartesian
 from taumltools.production.hps import find_taus
 from taumltools.production.jets import reconstructed_jets
 from taumltools.production.nanoread import read_events
+from taumltools.production.nanotags import TAGGING, Needs, make_tags
 from taumltools.production.pfnanotruth import gen_jet_table, gen_leptons
 from taumltools.production.pileup import Collisions
+from taumltools.production.probes import MAX_ETA
 from taumltools.production.pythia import Particles
 from taumltools.production.reconstruction import Batch
 from taumltools.production.selection import GenTaus, select
@@ -80,7 +84,14 @@ def wanted(dataset: DatasetConfig) -> tuple[dict[str, tuple[str, ...]], dict[str
     optional = {name: fields for name, fields in nanocolumns.OPTIONAL.items() if name not in ("Tau", "Jet")}
     optional |= {"GenJet": ("partonFlavour", "hadronFlavour")} if truth else {}
     optional |= {"PFCands": ("puppiWeightNoLep",)}
+    tagging = needs(dataset).fields
+    optional = {name: (*optional.get(name, ()), *tagging.get(name, ())) for name in optional | tagging}
     return needed, {n: tuple(f for f in fields if f not in needed.get(n, ())) for n, fields in optional.items()}
+
+
+def needs(dataset: DatasetConfig) -> Needs:
+    """What the selector of a dataset needs of a file."""
+    return Needs(dataset.selector, truth=dataset.sample_type != "Data", own_jets=True)
 
 
 def reconstruct(
@@ -108,13 +119,16 @@ def reconstruct(
     """
     account = {} if account is None else account
     account |= {"events": 0, "taus": 0}
-    for table, _ in read_events(files, *wanted(dataset), events=events, step=STEP, label="reconstructing"):
+    for table, titles in read_events(
+        files, *wanted(dataset), events=events, step=STEP, label="reconstructing", check=needs(dataset).check
+    ):
         batch, rows = make_batch(table, dataset, config)
         account["events"] += len(table)
         account["taus"] += len(batch.taus)
         leptons = batch.leptons
         gen = GenTaus(leptons.event, leptons.kind, leptons.pt, leptons.eta)
-        yield select(fill(table, batch, rows, dataset, config), batch.entries.event, gen, dataset, account)
+        tags = make_tags(table, titles, dataset.selector, leptons) if dataset.selector in TAGGING else None
+        yield select(fill(table, batch, rows, dataset, config), batch.entries.event, gen, dataset, account, tags)
 
 
 def candidates_of(events: Tuples) -> tuple[Candidates, np.ndarray]:
@@ -183,9 +197,13 @@ def make_batch(events: Tuples, dataset: DatasetConfig, config: ProductionConfig)
     taus = find_taus(candidates, jets, config.hps)
     leptons, (generated, _) = gen_leptons(events), gen_jet_table(events)
     matching = replace(config.matching, keep_unreconstructed=dataset.unreconstructed)
-    entries = build_entries(leptons, generated, taus, jets, matching, max_jet_eta=config.jet.max_eta)
+    probing = dataset.selector == "TagAndProbe"
+    rule = match_entries if probing else build_entries
+    entries = rule(leptons, generated, taus, jets, matching, max_jet_eta=config.jet.max_eta)
     if not dataset.require_gen_match:
         entries = with_unmatched(entries, taus)
+    if probing:
+        entries = with_jets(entries, leptons, jets, dataset)
     n = len(events)
     columns = Particles.column_names()
     nothing = Particles(np.zeros(n + 1, np.int64), **{name: np.zeros(0, np.int32) for name in columns})
@@ -219,6 +237,35 @@ def with_unmatched(entries: Entries, taus: Any) -> Entries:
         np.concatenate([entries.jet, taus.jet[free]]),
     )
     return joined.take(np.argsort(event, kind="stable"))
+
+
+def with_jets(entries: Entries, leptons: GenLeptons, jets: Jets, dataset: DatasetConfig) -> Entries:
+    """Entries that ``TagAndProbe`` may choose: those with a jet or a generated lepton, whether there is a tau or not.
+
+    Args:
+        entries: all matched entries, and taus that match nothing.
+        leptons: generated leptons.
+        jets: reconstructed jets; those that match nothing become entries unless a match is required.
+        dataset: the settings.
+    """
+    if not dataset.require_gen_match:
+        free = np.setdiff1d(np.flatnonzero(np.abs(jets.eta) < MAX_ETA), entries.jet)
+        none = np.full(len(free), -1, np.int64)
+        event = np.concatenate([entries.event, jets.event[free]])
+        more = {"lepton": none, "gen_jet": none, "tau": none, "jet": free}
+        entries = Entries(event, **{name: np.concatenate([getattr(entries, name), more[name]]) for name in more})
+        entries = entries.take(np.argsort(event, kind="stable"))
+    lepton = entries.lepton >= 0
+    lepton[lepton] = np.abs(leptons.eta[entries.lepton[lepton]]) < MAX_ETA
+    keep = (entries.tau >= 0) | (entries.jet >= 0) | lepton
+    if not dataset.unreconstructed:
+        keep &= (entries.tau >= 0) | (entries.lepton < 0)
+    kept = entries.take(keep)
+    # of those with neither tau nor jet only the first can stay: taus before other leptons, hardest first
+    gen = np.maximum(kept.lepton, 0)
+    kind, pt = (np.where(kept.lepton >= 0, column[gen], 0) if len(leptons) else np.zeros(len(kept))
+                for column in (leptons.kind, leptons.pt))  # fmt: skip
+    return distinct(kept.take(np.lexsort((-pt, -kind, kept.event))))
 
 
 def fill(events: Tuples, batch: Batch, rows: np.ndarray, dataset: DatasetConfig, config: ProductionConfig) -> Tuples:

@@ -5,25 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from taumltools.production.clustering import Jets
-from taumltools.production.genrecord import (
-    PROMPT_ELECTRON,
-    PROMPT_MUON,
-    TAU_TO_ELECTRON,
-    TAU_TO_HADRONS,
-    TAU_TO_MUON,
-    GenLeptons,
-)
+from taumltools.production.genrecord import TAU_TO_HADRONS, GenLeptons
 from taumltools.production.geometry import cartesian
-from taumltools.production.nanotruth import LEPTON_MASS
+from taumltools.production.nanotruth import LEPTON_MASS, light_leptons
 from taumltools.production.table import falling_order, offsets_from_counts
 from taumltools.tuples.data import Tuples
-
-PROMPT, FROM_PROMPT_TAU, LAST_COPY = 1 << 0, 1 << 5, 1 << 13
-"""Bits of ``GenPart_statusFlags``."""
-
-KINDS = {(11, PROMPT): PROMPT_ELECTRON, (13, PROMPT): PROMPT_MUON, (11, FROM_PROMPT_TAU): TAU_TO_ELECTRON,
-         (13, FROM_PROMPT_TAU): TAU_TO_MUON}  # fmt: skip
-"""Kind of a generated lepton by PDG code and origin."""
 
 
 def gen_leptons(events: Tuples) -> GenLeptons:
@@ -39,11 +25,7 @@ def gen_leptons(events: Tuples) -> GenLeptons:
     if "GenPart" not in events.collections:
         return _table(np.zeros(len(events), np.int64), {n: np.zeros(0) for n in ("kind", "charge", *P4)})
     particles, visible = events.collections["GenPart"], events.collections["GenVisTau"]
-    flags, pdg = particles.columns["statusFlags"], particles.columns["pdgId"]
-    kind = np.zeros(len(pdg), np.int32)
-    for (code, origin), value in KINDS.items():
-        chosen = (np.abs(pdg) == code) & ((flags & origin) != 0) & ((flags & LAST_COPY) != 0)
-        kind[chosen & (kind == 0)] = value
+    pdg, kind = particles.columns["pdgId"], light_leptons(particles)
     rows = np.flatnonzero(kind)
     mass = np.where(np.abs(pdg[rows]) == 11, LEPTON_MASS[11], LEPTON_MASS[13])
     columns = {

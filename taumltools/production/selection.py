@@ -6,17 +6,19 @@ They work on the finished table, so that every source has them alike.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from taumltools.config.datasets import DatasetConfig
-from taumltools.errors import ConfigError
+from taumltools.errors import ConfigError, InputError
 from taumltools.eventhash import GOLDEN, mix
 from taumltools.production.entries import entry_numbers
 from taumltools.production.genrecord import TAU_TO_HADRONS
+from taumltools.production.probes import LEFT_OUT, mu_tau, tag_and_probe
+from taumltools.production.tagging import Tags
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.schema import tautuple_schema
 
@@ -28,6 +30,16 @@ SIEVE_PT, SIEVE_SLOPE = 80.0, 0.05
 
 SIEVE_SEED = 12345
 """Part of the hash that decides: as the CMS producer's seed, though not its random numbers."""
+
+
+TAGGED: dict[str, tuple[Callable[[Tuples, np.ndarray, Tags], np.ndarray], str]] = {
+    "MuTau": (mu_tau, "no_mu_tau"),
+    "TagAndProbe": (tag_and_probe, "not_tag_and_probe"),
+}
+"""Selectors that need tags: their rule, and what the account calls entries that they leave out.
+
+They choose among the entries that the other options left, as the CMS producer does.
+"""
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,14 @@ class GenTaus:
     eta: np.ndarray
 
 
-def select(table: Tuples, event: np.ndarray, gen: GenTaus, dataset: DatasetConfig, account: dict[str, Any]) -> Tuples:
+def select(
+    table: Tuples,
+    event: np.ndarray,
+    gen: GenTaus,
+    dataset: DatasetConfig,
+    account: dict[str, Any],
+    tags: Tags | None = None,
+) -> Tuples:
     """The entries of a batch that a dataset wants.
 
     Args:
@@ -56,18 +75,70 @@ def select(table: Tuples, event: np.ndarray, gen: GenTaus, dataset: DatasetConfi
         gen: generated leptons of the batch.
         dataset: the settings.
         account: how many were left out, by option, is added to it.
+        tags: tags of the events, for the selectors that need them.
 
     Returns:
         The chosen entries, numbered anew inside their event.
+    """
+    return take(table, event, *choose(table, event, gen, dataset, account, tags))
+
+
+def choose(
+    table: Tuples,
+    event: np.ndarray,
+    gen: GenTaus,
+    dataset: DatasetConfig,
+    account: dict[str, Any],
+    tags: Tags | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Which entries of a batch a dataset wants.
+
+    Args:
+        table: see :func:`select`; collections are not looked at.  Also ``event``, ``gen``, ``dataset``, ``account``, ``tags``.
+        event: see there.
+        gen: see there.
+        dataset: see there.
+        account: see there.
+        tags: see there.
+
+    Returns:
+        Rows of the chosen entries, and the branches that the selector fills for them.
     """
     keep = np.ones(len(table), bool)
     for name, mask in _masks(table, event, gen, dataset):
         account[name] = account.get(name, 0) + int(np.count_nonzero(keep & ~mask))
         keep &= mask
-    if keep.all():
-        return table
     rows = np.flatnonzero(keep)
-    return table.take(rows).with_scalars(entry_numbers(event[rows]))
+    if dataset.selector not in TAGGED:
+        return rows, {}
+    if tags is None:
+        raise InputError(f"selector '{dataset.selector}' needs the tags of the events, which this source does not give")
+    rule, name = TAGGED[dataset.selector]
+    why = rule(table.take(rows), event[rows], tags)
+    chosen = why != LEFT_OUT
+    account[name] = account.get(name, 0) + int(np.count_nonzero(~chosen))
+    rows = rows[chosen]
+    tag = {name: column[event[rows]] for name, column in tags.columns.items()}
+    return rows, {**tag, "selectionType": why[chosen]}
+
+
+def take(table: Tuples, event: np.ndarray, rows: np.ndarray, columns: dict[str, np.ndarray]) -> Tuples:
+    """Chosen entries.
+
+    Args:
+        table: all entries.
+        event: event of each.
+        rows: the chosen ones, ascending.
+        columns: further branches for them.
+
+    Returns:
+        The entries, numbered anew inside their event, scalar branches in the order of the schema.
+    """
+    if len(rows) == len(table) and not columns:
+        return table
+    chosen = table.take(rows)
+    scalars = {**chosen.scalars, **entry_numbers(event[rows]), **columns}
+    return Tuples({n: scalars[n] for n in tautuple_schema().scalars if n in scalars}, chosen.collections)
 
 
 def _masks(table: Tuples, event: np.ndarray, gen: GenTaus, dataset: DatasetConfig) -> list[tuple[str, np.ndarray]]:

@@ -117,14 +117,17 @@ def gen_particle_collection(batch: Batch) -> Collection:
 
 
 def cone_axis(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Axis of the constituents' cone: the tau candidate, else the generated lepton (float64)."""
+    """Axis of the constituents' cone: the tau candidate, else the generated lepton, else the jet (float64)."""
     e = batch.entries
-    has_tau = e.tau >= 0
+    of_lepton = (e.tau < 0) & (e.lepton >= 0)
+    of_jet = (e.tau < 0) & (e.lepton < 0)
     axes = []
     for name in ("eta", "phi"):
         axis = np.zeros(len(e))
-        axis[has_tau] = getattr(batch.taus, name)[e.tau[has_tau]]
-        axis[~has_tau] = getattr(batch.leptons, name)[e.lepton[~has_tau]]
+        for table, index, mine in (
+            (batch.taus, e.tau, e.tau >= 0), (batch.leptons, e.lepton, of_lepton), (batch.jets, e.jet, of_jet),
+        ):  # fmt: skip
+            axis[mine] = getattr(table, name)[index[mine]]
         axes.append(axis)
     return axes[0], axes[1]
 

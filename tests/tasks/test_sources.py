@@ -85,6 +85,17 @@ def test_taus_are_reconstructed_in_pfnano():
     assert other.folder == workflow.folder
 
 
+@pytest.mark.parametrize(("source", "file"), [("nanoaod", "nano_dy.root"), ("pfnano", "pfnano.root")])
+def test_tags_and_probes_are_selected_and_the_rest_is_counted(source, file):
+    options = ",selector:TagAndProbe,require_gen_match:false"
+    workflow = make(task(ProduceTuples, source, DATA / "nano" / file, "chunks:1", options, dataset="mine"))
+    details = read_sidecar(workflow.path_of(0))["details"]
+    assert details["not_tag_and_probe"] > 30
+    with open_tuples(workflow.path_of(0)) as opened:
+        assert {"tagObj_kind", "tagObj_genpt", "has_dielectron", "selectionType"} <= set(opened.branches)
+        assert set(opened.read(["selectionType"])["selectionType"].tolist()) <= {1, 2, 3, 4, 5}
+
+
 def test_identity_follows_what_is_read_and_not_the_simulation(folder):
     plain = task(ProduceTuples, "tautuple", folder, dataset="mine")
     assert plain.folder != task(ProduceTuples, "tautuple", f"{folder}/*.root", dataset="mine").folder

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from taumltools.config import load_campaign
 from taumltools.config.campaign import SampleConfig
-from taumltools.config.datasets import COMMON, SOURCES, DatasetConfig
+from taumltools.config.datasets import COMMON, NOT_HONOURED, SELECTORS, SOURCES, DatasetConfig
 from taumltools.errors import ConfigError
 
 
@@ -67,3 +67,37 @@ def test_datasets_from_files_need_no_number_of_events():
     assert config.samples["train"]["mine"].chunk_events(1) is None
     assert config.datasets["mine"].from_files
     assert sum(SampleConfig(events=10, chunks=3).chunk_events(i) for i in range(3)) == 10
+
+
+def options_of(source):
+    """What a dataset of a source needs besides."""
+    given = {"process": ("a = 1",)} if source == "pythia" else {"files": ("x",)}
+    return {**given, "config": "x.py"} if "config" in SOURCES[source] else given
+
+
+@pytest.mark.parametrize("source", [name for name, options in SOURCES.items() if "selector" in options])
+@pytest.mark.parametrize("selector", sorted(SELECTORS))
+def test_selectors_that_a_source_cannot_honour_are_refused_with_the_reason(source, selector):
+    given = {"title": "x", "source": source, "selector": selector, **options_of(source)}
+    reason = NOT_HONOURED.get(source, {}).get(selector)
+    if reason is None:
+        assert DatasetConfig(**given).selector == selector
+        return
+    with pytest.raises(
+        ValidationError, match=f"selector '{selector}' cannot be honoured by source '{source}': {reason}"
+    ):
+        DatasetConfig(**given)
+
+
+def test_what_is_refused_is_a_selector_of_a_source():
+    assert set(NOT_HONOURED) <= set(SOURCES)
+    assert all(set(refused) <= SELECTORS for refused in NOT_HONOURED.values())
+    assert set(NOT_HONOURED["pythia"]) == {"MuTau", "TagAndProbe"}
+    assert set(NOT_HONOURED["pfnano"]) == {"MuTau"}
+
+
+def test_gen_tau_tau_of_data_was_accepted_and_left_nothing():
+    data = {"title": "x", "source": "nanoaod", "files": ("x",), "sample_type": "Data", "require_gen_match": False}
+    with pytest.raises(ValidationError, match="selector 'genTauTau' asks for generated taus, and sample_type is Data"):
+        DatasetConfig(**data, selector="genTauTau")
+    assert DatasetConfig(**data, selector="TagAndProbe", require_gen_or_reco_tau=True).selector == "TagAndProbe"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from taumltools.config.production import MatchingConfig
 from taumltools.production.clustering import Jets
-from taumltools.production.entries import assign, build_entries, pairs
+from taumltools.production.entries import Entries, assign, build_entries, distinct, match_entries, pairs
 from taumltools.production.genrecord import GenLeptons
 from taumltools.production.hps import TauCandidates
 from taumltools.production.table import offsets_from_counts
@@ -70,6 +70,22 @@ def test_jet_without_lepton():
 
 def test_tau_without_generated_partner_is_no_entry():
     assert entries(taus=[(0, 30.0, 0.5, 1.0)], gen_jets=[(0, 30.0, -2.0, 1.0)]) == []
+
+
+def test_matching_keeps_what_has_no_tau_and_pruning_does_not():
+    here, there = (0, 30.0, 0.5, 1.0), (0, 30.0, -1.0, 1.0)
+    tables = (make_leptons([here], [1], 1), make_jets([here, there], 1), make_taus([], 1), make_jets([there], 1))
+    everything = match_entries(*tables, MatchingConfig(), max_jet_eta=2.8)
+    assert everything.lepton.tolist() == [0, -1]
+    assert everything.gen_jet.tolist() == [0, 1]
+    assert everything.jet.tolist() == [-1, 0]
+    assert len(build_entries(*tables, MatchingConfig(), max_jet_eta=2.8)) == 0
+
+
+def test_of_entries_with_neither_tau_nor_jet_an_event_keeps_the_first():
+    event, some = np.array([0, 0, 0, 1, 1]), np.array([-1, 4, -1, -1, -1])
+    kept = distinct(Entries(event, np.arange(5), np.full(5, -1), np.full(5, -1), some))
+    assert kept.lepton.tolist() == [0, 1, 3]
 
 
 @pytest.mark.parametrize(("distance", "matched"), [(0.19, True), (0.21, False)])

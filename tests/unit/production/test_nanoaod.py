@@ -59,6 +59,22 @@ def test_truth_is_that_of_the_file_entry_by_entry(taus, nano):
     assert np.bincount(flavour).tolist() == [1, 11, 9, 1, 2, 5]
 
 
+def test_taus_without_generated_lepton_are_jets_where_a_generated_jet_is_near(taus):
+    """``genPartFlav`` 0, by a slow loop over the generated jets of the file."""
+    with uproot.open(NANO) as file:
+        events = file["Events"].arrays(["Tau_eta", "Tau_phi", "Tau_genPartFlav", "GenJet_eta", "GenJet_phi"])
+    expected = []
+    for event in events:
+        for eta, phi, flavour in zip(*(event[f"Tau_{n}"] for n in ("eta", "phi", "genPartFlav")), strict=True):
+            dphi = (np.asarray(event["GenJet_phi"]) - phi + np.pi) % (2 * np.pi) - np.pi
+            near = np.hypot(np.asarray(event["GenJet_eta"]) - eta, dphi) < 0.4
+            if flavour == 0:
+                expected.append(TauType.jet if near.any() else NO_TYPE)
+    unmatched = (taus["tau_index"] >= 0) & (taus["genLepton_index"] < 0)
+    assert truth_type(taus)[unmatched].tolist() == expected
+    assert len(expected) == 1
+
+
 def test_generated_lepton_is_the_one_that_the_file_names(taus, nano):
     rows = iter(np.flatnonzero(taus["tau_index"] >= 0))
     for event in nano:
@@ -143,7 +159,7 @@ def test_number_of_events_is_limited(events):
     assert len(set(zip(taus["run"].tolist(), taus["evt"].tolist(), strict=True))) <= events
 
 
-def copy_of(tmp_path, leave_out=(), rename=None):
+def copy_of(tmp_path, leave_out=(), rename=None, more=()):
     """The file as another version of NanoAOD would have it."""
     path = tmp_path / "other.root"
     with uproot.open(NANO) as file, uproot.recreate(path) as out:
@@ -159,6 +175,7 @@ def copy_of(tmp_path, leave_out=(), rename=None):
                 "Jet_mass",
                 "gen*",
                 "Gen*",
+                *more,
             ],
             how=dict,
         )
@@ -194,6 +211,15 @@ def test_what_a_file_does_not_have_is_absent_and_what_is_needed_is_named(tmp_pat
     assert taus["tau_decayModeFindingNewDMs"][taus["tau_index"] >= 0].tolist() == [1] * 29
     with pytest.raises(InputError, match=r"other.root: lacks the branches Tau_pt, without which"):
         run(files=(copy_of(tmp_path, leave_out=("Tau_pt",)),))
+
+
+def test_branches_of_later_versions_are_found_under_their_new_names(tmp_path, taus):
+    """Version 10 and later: another name of rho, ``MET`` is ``PFMET`` from 15 on, no flags of decay modes."""
+    later = {"fixedGridRhoFastjetAll": "Rho_fixedGridRhoFastjetAll", "MET_pt": "PFMET_pt", "MET_phi": "PFMET_phi"}
+    path = copy_of(tmp_path, leave_out=("Tau_idDecayMode",), rename=later, more=tuple(later))
+    again = run(files=(path,))
+    for name in ("rho", "met_pt", "met_phi", "tau_pt", "genLepton_kind"):
+        np.testing.assert_array_equal(again[name], taus[name], err_msg=name)
 
 
 def test_files_of_another_kind_are_refused(tmp_path):

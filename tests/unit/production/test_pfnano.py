@@ -11,9 +11,18 @@ import uproot
 from taumltools.config.datasets import DatasetConfig
 from taumltools.config.production import ProductionConfig
 from taumltools.errors import InputError
+from taumltools.production.entries import Entries
 from taumltools.production.geometry import delta_r
 from taumltools.production.nanoread import NanoFile
-from taumltools.production.pfnano import candidates_of, from_pileup, make_batch, reconstruct, track_details, wanted
+from taumltools.production.pfnano import (
+    candidates_of,
+    from_pileup,
+    make_batch,
+    reconstruct,
+    track_details,
+    wanted,
+    with_jets,
+)
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.schema import INT_MISSING, tautuple_schema
@@ -23,8 +32,8 @@ PFNANO = Path(__file__).parents[2] / "data/nano/pfnano.root"
 ALL = DatasetConfig(title="x", source="pfnano", files=("x",), require_gen_match=False)
 
 
-def run(dataset=ALL, **options):
-    return Tuples.concatenate(list(reconstruct([PFNANO], dataset, ProductionConfig(), **options)))
+def run(dataset=ALL, config=None, **options):
+    return Tuples.concatenate(list(reconstruct([PFNANO], dataset, config or ProductionConfig(), **options)))
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +163,110 @@ def test_unmatched_taus_are_left_out_by_default():
     taus = run(data, events=4)
     assert len(taus) == account["taus"]
     assert set(truth_type(taus).tolist()) == {TauType.data}
+
+
+PROBES = DatasetConfig(title="x", source="pfnano", files=("x",), require_gen_match=False, selector="TagAndProbe")
+
+
+def edited(monkeypatch, **columns):
+    """Let the reader give other numbers of the event or of the muons, by the name of the branch."""
+    original = NanoFile.iterate
+
+    def iterate(self, *args, **options):
+        for table in original(self, *args, **options):
+            muons = table.collections["Muon"].columns
+            for name, value in columns.items():
+                target = muons if name.startswith("Muon_") else table.scalars
+                key = name.removeprefix("Muon_")
+                target[key] = np.full_like(target[key], value)
+            yield table
+
+    monkeypatch.setattr(NanoFile, "iterate", iterate)
+
+
+@pytest.mark.parametrize(("met", "expected"), [(None, 1), (181.0, 10)])
+def test_probe_of_an_event_with_high_missing_momentum_is_its_hardest_jet(monkeypatch, batch, events, met, expected):
+    if met:
+        edited(monkeypatch, MET_pt=met)
+    chosen = run(PROBES)
+    assert chosen["selectionType"].tolist() == [3] * expected
+    assert set(chosen["tagObj_valid"].tolist()) == {0}
+    for row in range(len(chosen)):
+        number = events["event"].tolist().index(int(chosen["evt"][row]))
+        jets = slice(*batch.jets.offsets[number : number + 2])
+        pt = np.where(np.abs(batch.jets.eta[jets]) < 2.8, batch.jets.pt[jets], 0)
+        assert chosen["jet_pt"][row] == pytest.approx(pt.max(), rel=1e-6)
+    assert (chosen["tau_index"] >= 0).all()  # such hard jets all have one
+
+
+def test_probe_is_away_from_the_muon_and_may_have_no_tau(monkeypatch, batch, events):
+    """Muons of the file made into tags: the probe is the hardest own jet further than 0.4 from the tag."""
+    good = {"pt": 30.0, "eta": 0.3, "mediumId": True, "pfRelIso04_all": 0.0, "dxy": 0.0, "dz": 0.0}
+    edited(monkeypatch, MET_pt=0.0, **{f"Muon_{name}": value for name, value in good.items()})
+    chosen = run(PROBES, ProductionConfig(hps={"min_pt": 700.0}))  # so that most jets have no tau
+    table = events.collections["Muon"]
+    assert len(chosen) == np.count_nonzero(table.counts) > 5
+    assert set(chosen["selectionType"].tolist()) == {1}
+    assert set(chosen["tagObj_kind"].tolist()) == {1}
+    for row in range(len(chosen)):
+        number = events["event"].tolist().index(int(chosen["evt"][row]))
+        phi = table.columns["phi"][table.offsets[number]]
+        assert chosen["tagObj_phi"][row] == phi
+        jets = slice(*batch.jets.offsets[number : number + 2])
+        eta = batch.jets.eta[jets]
+        free = (np.abs(eta) < 2.8) & (delta_r(eta, batch.jets.phi[jets], 0.3, phi) > 0.4)
+        assert chosen["jet_pt"][row] == pytest.approx(batch.jets.pt[jets][free].max(), rel=1e-6)
+        assert chosen["has_extramuon"][row] == (table.counts[number] > 1)
+    bare = chosen["tau_index"] < 0
+    assert bare.any()
+    assert not bare.all()
+    assert np.isnan(chosen["tau_pt"][bare]).all()
+    pf = chosen.collections["pfCand"]
+    away = delta_r(pf.columns["eta"], pf.columns["phi"], chosen["jet_eta"][pf.owner], chosen["jet_phi"][pf.owner])
+    assert away[bare[pf.owner]].max() < 0.5
+    assert (pf.counts > 0).all()
+
+
+def test_tag_and_probe_with_and_without_match_and_truth():
+    account = {}
+    matched = run(DatasetConfig(title="x", source="pfnano", files=("x",), selector="TagAndProbe"), account=account)
+    assert (matched["genJet_index"] >= 0).all()
+    assert account["not_tag_and_probe"] > 20
+    data = DatasetConfig(title="x", source="pfnano", files=("x",), selector="TagAndProbe", sample_type="Data",
+                         require_gen_match=False)  # fmt: skip
+    assert run(data)["evt"].tolist() == run(PROBES)["evt"].tolist()
+    assert "Jet_pt" not in NanoFile(PFNANO, *wanted(PROBES)).titles  # jets are its own
+
+
+def test_jets_that_match_nothing_become_entries_once_unless_a_match_is_required(batch):
+    nothing = Entries(*(np.zeros(0, np.int64) for _ in range(5)))
+    central = np.flatnonzero(np.abs(batch.jets.eta) < 2.8)
+    bare = with_jets(nothing, batch.leptons, batch.jets, PROBES)
+    assert bare.jet.tolist() == central.tolist()
+    assert bare.event.tolist() == batch.jets.event[central].tolist()
+    assert (bare.tau == -1).all()
+    first = Entries(*(np.array([x]) for x in (bare.event[0], -1, -1, -1, central[0])))
+    assert sorted(with_jets(first, batch.leptons, batch.jets, PROBES).jet.tolist()) == central.tolist()
+    matched = DatasetConfig(title="x", source="pfnano", files=("x",), selector="TagAndProbe")
+    assert len(with_jets(nothing, batch.leptons, batch.jets, matched)) == 0
+
+
+def test_jets_agree_with_cms_in_direction_above_30_gev(batch):
+    """Every hard jet of CMS inside the tracker has one of ours within 0.1, and seven of eight their pt within 1%."""
+    with uproot.open(PFNANO) as file:
+        cms = file["Events"].arrays(["Jet_pt", "Jet_eta", "Jet_phi", "Jet_rawFactor"])
+    found = []
+    for number, event in enumerate(cms):
+        jets = slice(*batch.jets.offsets[number : number + 2])
+        for pt, eta, phi, factor in zip(*(event[f"Jet_{n}"] for n in ("pt", "eta", "phi", "rawFactor")), strict=True):
+            if pt > 30 and abs(eta) < 2.4:
+                away = delta_r(batch.jets.eta[jets], batch.jets.phi[jets], eta, phi)
+                found.append((away.min(), batch.jets.pt[jets][np.argmin(away)] / (pt * (1 - factor))))
+    away, ratio = np.array(found).T
+    assert len(away) > 30
+    assert away.max() < 0.1
+    assert np.mean(np.abs(ratio - 1) < 0.01) > 0.85
+    assert np.abs(ratio - 1).max() < 0.1
 
 
 def test_file_without_candidates_says_what_it_lacks():

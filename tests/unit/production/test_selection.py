@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from taumltools.config.datasets import DatasetConfig
-from taumltools.errors import ConfigError
+from taumltools.errors import ConfigError, InputError
 from taumltools.production.nanoaod import convert
 from taumltools.production.selection import GenTaus, pt_sieve, select, two_gen_taus, uniform_of_key, written_branches
 from taumltools.tuples.data import Tuples
@@ -124,15 +124,18 @@ def test_branches_by_regular_expressions():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"selector": "MuTau"}, "selector 'MuTau' needs trigger objects"),
-        ({"selector": "TagAndProbe"}, "there are genTauTau and TauJetTag"),
-        ({"selector": "mutau"}, "'genTauTau' or 'TauJetTag'"),
+        ({"selector": "mutau"}, "'genTauTau', 'TauJetTag', 'MuTau' or 'TagAndProbe'"),
         ({"disabled_branches": ("(",)}, "is no regular expression"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_by_name(options, message):
     with pytest.raises(ValidationError, match=message):
         dataset(**options)
+
+
+def test_selector_without_tags_is_a_clear_error():
+    with pytest.raises(InputError, match="selector 'MuTau' needs the tags of the events"):
+        select(table(1), np.zeros(1, np.int64), NOBODY, dataset(selector="MuTau"), {})
 
 
 def test_on_real_events():
