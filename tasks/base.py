@@ -21,15 +21,11 @@ from typing import Any, ClassVar
 import law
 import luigi
 
+from tasks import store
 from tasks.remote import BatchWorkflow
+from tasks.store import store_root
 
 log = logging.getLogger(__name__)
-
-
-def store_root() -> Path:
-    """The folder of all outputs: ``$TAUML_STORE``, or ``store`` beside the package."""
-    default = Path(__file__).resolve().parents[1] / "store"
-    return Path(os.environ.get("TAUML_STORE") or default).expanduser().absolute()
 
 
 def size_of(path: Path) -> int:
@@ -231,9 +227,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         Returns:
             Bytes and time of change (ns since 1970) by branch.
         """
-        from taumltools.store import present
-
-        return present({branch: self.path_of(branch) for branch in self.branch_map})
+        return store.present({branch: self.path_of(branch) for branch in self.branch_map})
 
     # ------------------------------------------------------------------ law
 
@@ -259,19 +253,15 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
     def output(self) -> Any:
         """The product of this branch."""
-        return self._target(self.path)
-
-    def _target(self, path: Path) -> Any:
-        if path.suffix and path.suffix != ".d":
-            return law.LocalFileTarget(str(path))
-        return law.LocalDirectoryTarget(str(path))
+        return store.target(self.path)
 
     def run(self) -> None:
         """Make, validate and publish the product of this branch, with its side-car."""
         from taumltools.config.identity import plain
-        from taumltools.store import Record, measure, publish
+        from taumltools.store import Record, measure
 
-        with publish(self.path, self.validate, lambda _: record().write(self.path)) as temporary:
+        store.bring(self.input_paths())
+        with store.publish(self.path, self.validate, lambda _: record().write(self.path)) as temporary:
             with measure() as usage:
                 details = self.produce(temporary)
 
@@ -284,13 +274,13 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
                     identity=self.identity,
                     config=plain(self.settings()),
                     seed=self.random_seed().entropy if "seed" in self.reads() else None,
-                    inputs=[{"path": str(p), "bytes": size_of(p)} for p in self.input_paths()],
+                    inputs=[{"path": store.address(p), "bytes": size_of(p)} for p in self.input_paths()],
                     details=details,
                     usage=usage,
                 )
 
         label = " ".join((type(self).__name__, *self.keys(), str(self.branch)))
-        log.info("%s: %.1f s, %.0f MB, %s", label, usage.wall_s, usage.peak_rss_mb, self.path)
+        log.info("%s: %.1f s, %.0f MB, %s", label, usage.wall_s, usage.peak_rss_mb, store.address(self.path))
 
     def input_paths(self) -> list[Path]:
         """Products this branch reads; recorded in the side-car."""

@@ -14,7 +14,8 @@ from typing import Any
 import law
 import luigi
 
-from tasks.base import PipelineTask, store_root
+from tasks.base import PipelineTask
+from tasks.store import store_root
 
 ROOT = Path(__file__).resolve().parents[1]
 

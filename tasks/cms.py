@@ -72,7 +72,7 @@ def run_producer(task: Any, path: Path) -> dict[str, Any]:
 
     Raises:
         ConfigError: the CMS software is not found.
-        StoreError: storage failed.
+        ServerError: storage failed.
         InputError: what was written is not complete.
         CmsRunError: ``cmsRun`` failed otherwise; its log is kept below ``_logs`` of the store.
     """
@@ -101,7 +101,7 @@ def _keep_log(task: Any, log: Path) -> Path | None:
     """Copy the output of a run that failed to where the next one finds it replaced."""
     if not log.exists():
         return None
-    from tasks.base import store_root
+    from tasks.store import store_root
 
     kept: Path = store_root() / "_logs" / task.path.relative_to(store_root()).with_suffix(".cmsRun.log")
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -47,6 +47,7 @@ def cause_of(error: BaseException) -> Any:
         ('out of memory', 'disk full')
     """
     from taumltools.batch.causes import Cause
+    from taumltools.errors import ServerError
 
     seen: BaseException | None = error
     while seen is not None:
@@ -54,7 +55,7 @@ def cause_of(error: BaseException) -> Any:
             return Cause.MEMORY
         if isinstance(seen, OSError) and seen.errno in FULL:
             return Cause.DISK
-        if isinstance(seen, OSError) and seen.errno in FLAKY:
+        if isinstance(seen, ServerError) or (isinstance(seen, OSError) and seen.errno in FLAKY):
             return Cause.NODE
         if isinstance(seen, MissingInputError):
             return Cause.INPUT
@@ -89,10 +90,14 @@ def run_branch(task: Any) -> None:
     Raises:
         MissingInputError: what it reads is not there.
     """
-    if task.path.exists():
-        log.info("%s is there already", task.path)
+    from tasks import store
+
+    if store.present({0: task.path}):
+        log.info("%s is there already", store.address(task.path))
         return
-    missing = [str(path) for path in task.input_paths() if not path.exists()]
+    inputs = dict(enumerate(task.input_paths()))
+    there = store.present(inputs)
+    missing = [store.address(path) for number, path in inputs.items() if number not in there]
     if missing:
         raise MissingInputError(f"{missing[0]} is missing ({len(missing)} in all): run the task that makes it first")
     task.run()
@@ -167,7 +172,7 @@ def send(report: dict[str, Any], product: Path | None, specification: dict[str, 
     path = Path(os.environ["TAUML_DELIVERY"])
     try:
         if product is not None:
-            complete_sidecar(product, Path(specification["store"]), specification["code"])
+            complete_sidecar(product, specification["store"], specification["code"])
         pack_delivery(path, report, product)
     except (OSError, TauMLError) as error:
         log.warning("the product cannot be sent: %s", error)
@@ -181,15 +186,15 @@ def complete_sidecar(product: Path, store: Path, code: dict[str, Any]) -> None:
 
     Args:
         product: the published product.
-        store: the store of the submitter, below which its inputs are.
+        store: path or address of the store of the submitter, below which its inputs are.
         code: commit of the checkout that travelled; the worker's copy knows none.
     """
-    from tasks.base import store_root
+    from tasks.store import store_root
     from taumltools.store import publish, read_sidecar, sidecar_path
 
     content = read_sidecar(product)
     for source in content["inputs"]:
-        source["path"] = str(store / Path(source["path"]).relative_to(store_root()))
+        source["path"] = f"{store}/{Path(source['path']).relative_to(store_root()).as_posix()}"
     content["code"] = code
     with publish(sidecar_path(product), replace=True) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

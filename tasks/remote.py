@@ -64,7 +64,7 @@ def workflow_id(state_folder: Path) -> str:
 
 def batch_root() -> Path:
     """The folder of journals and logs: ``$TAUML_BATCH``, or ``_batch`` in the store."""
-    from tasks.base import store_root
+    from tasks.store import store_root
 
     given = os.environ.get("TAUML_BATCH")
     return Path(given).expanduser().absolute() if given else store_root() / "_batch"
@@ -268,7 +268,7 @@ class BatchWorkflow(BaseWorkflow):
     @property
     def state_folder(self) -> Path:
         """Where journal and logs of this workflow are."""
-        from tasks.base import store_root
+        from tasks.store import store_root
 
         return batch_root() / self.folder.relative_to(store_root())
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.base import size_of, store_root
+from tasks import store
+from tasks.base import size_of
+from tasks.store import store_root
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,10 +53,17 @@ class RemoteWork:
     # ------------------------------------------------------------------ products
 
     def products(self) -> dict[int, tuple[int, int]]:
-        """Bytes and time of change (ns) of the products that exist, by branch."""
-        from taumltools.store import present
+        """Bytes and time of change (ns) of the products that exist, by branch.
 
-        return present(self.paths)
+        Raises:
+            PoolError: the store's server does not answer now.
+        """
+        from taumltools.errors import PoolError, ServerError
+
+        try:
+            return store.present(self.paths)
+        except ServerError as error:
+            raise PoolError(f"the store cannot be looked at now: {error}") from error
 
     def check(self, branch: int) -> str:
         """Empty if the product is valid; else what is wrong, and it was put aside.
@@ -64,29 +73,31 @@ class RemoteWork:
         """
         from tasks.job import cause_of
         from taumltools.batch.causes import Cause
-        from taumltools.errors import PoolError
+        from taumltools.errors import PoolError, ServerError
 
         path = self.paths[branch]
         try:
+            store.bring([path])
             self.task.as_branch(branch).validate(path)
         except Exception as error:
             if cause_of(error) in {Cause.NODE, Cause.DISK, Cause.MEMORY}:
                 raise PoolError(f"{path} cannot be checked now: {error}") from error
             aside = path.with_name(f".{path.name}.invalid-{time.time_ns()}")
             try:
-                os.rename(path, aside)
+                store.put_aside(path, aside.name)
             except FileNotFoundError:
                 return f"{path} is gone"
+            except ServerError as server:
+                raise PoolError(f"{path} is not valid ({error}), and cannot be put aside now: {server}") from error
             return f"{path} is not valid ({error}); it was put aside as {aside.name}"
         return ""
 
     def clean(self) -> None:
         """Remove the temporary files of killed jobs, and what travelled for branches that are done."""
         from taumltools.batch.inputs import remove_inputs
-        from taumltools.store.publish import remove_temporaries
 
         for folder in {path.parent for path in self.paths.values()}:
-            remove_temporaries(folder)
+            store.clean(folder)
         remove_inputs(self.layout.submissions)
         done = self.products()
         for path in self.layout.folder.glob("deliveries/*/branch_*.tar"):
@@ -115,7 +126,9 @@ class RemoteWork:
 
         path = self.layout.delivery(branch, attempt)
         try:
+            store.forget(self.paths[branch])
             receive(path, self.paths[branch], self.task.as_branch(branch).validate)
+            store.send(self.paths[branch])
         except StoreError:
             raise  # the disk is full here: the delivery is good, and is received when there is space
         except Exception as error:
@@ -192,7 +205,7 @@ class RemoteWork:
         from taumltools.store import read_sidecar
 
         code = read_sidecar(self.bundles()[0].path)["code"]
-        return content | {"shared": False, "store": str(store_root()), "code": code}
+        return content | {"shared": False, "store": store.store_url() or str(store_root()), "code": code}
 
     def inputs(self, folder: Path, branch: int) -> list[str]:
         """What is sent to a job, where nothing is shared: bundles, specification, products it reads."""
@@ -207,7 +220,9 @@ class RemoteWork:
         """Products that a branch reads, with their side-cars, relative to the store; what is missing is left out."""
         from taumltools.store import sidecar_path
 
-        paths = [p for path in self.task.as_branch(branch).input_paths() for p in (path, sidecar_path(path))]
+        read = self.task.as_branch(branch).input_paths()
+        store.bring(read)
+        paths = [p for path in read for p in (path, sidecar_path(path))]
         return [str(path.relative_to(store_root())) for path in paths if path.exists()]
 
     def scratch(self, branch: int) -> int:
@@ -235,8 +250,7 @@ class RemoteWork:
 
         variables = session_variables()
         if self.site.shared_filesystem:
-            variables |= {"TAUML_STORE": str(store_root()), "LAW_HOME": str(ROOT / ".law")}
-            variables["TAUML_SITE"] = self.site_name()
+            variables |= store.store_variables() | {"LAW_HOME": str(ROOT / ".law"), "TAUML_SITE": self.site_name()}
             variables["PYTHONPATH"] = os.environ.get("PYTHONPATH", str(ROOT))
             return shared_script(
                 base=ROOT, python=Path(sys.executable), environment=variables, setup=self.site.setup, spec=specification

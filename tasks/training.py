@@ -7,8 +7,9 @@ from typing import Any
 
 import luigi
 
-from tasks.base import PipelineTask, store_root
+from tasks.base import PipelineTask
 from tasks.features import FeatureScaling, ProduceFlatTuples
+from tasks.store import store_root
 
 
 class Training(PipelineTask):

@@ -23,6 +23,10 @@ class StoreError(TauMLError):
     """A result cannot be published (disk full, store read-only, invalid product)."""
 
 
+class ServerError(StoreError):
+    """A server of files does not answer, or breaks off; it may answer later."""
+
+
 class BatchError(TauMLError):
     """Something is wrong with the batch system, or branches failed there for good."""
 
@@ -33,3 +37,16 @@ class PoolError(BatchError):
 
 class NoPoolError(PoolError):
     """This machine knows of no batch system; it may have been stopped for a moment."""
+
+
+class CrabError(TauMLError):
+    """The CRAB client cannot be run, or did not do what it was asked for.
+
+    Attributes:
+        kind: ``missing`` (no client), ``proxy``, ``exists`` (project directory), ``timeout``, ``refused``, ``failed``
+            (a production that nothing can be done about without a person).
+    """
+
+    def __init__(self, message: str, kind: str = "refused") -> None:
+        super().__init__(message)
+        self.kind = kind

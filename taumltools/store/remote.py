@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from taumltools.errors import StoreError
+from taumltools.errors import ServerError, StoreError
 from taumltools.store.publish import publish
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,15 @@ def is_remote(path: str | Path) -> bool:
     return "://" in str(path)
 
 
-def _connect(url: str) -> tuple[Any, str]:
-    """A new connection, and the path on its server; kept ones may be broken."""
+def connect(url: str) -> tuple[Any, str]:
+    """A new connection; kept ones may be broken.
+
+    Args:
+        url: an address.
+
+    Returns:
+        A file system of fsspec, and the path on it.
+    """
     import fsspec
 
     if url.startswith("root://"):
@@ -77,19 +84,32 @@ def _be_impatient() -> None:
         client.EnvPutInt(name, value)
 
 
-def _again(what: str, act: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
-    """Do something that may fail for a while."""
+def persist(what: str, act: Callable[[], Any], sleep: Callable[[float], None]) -> Any:
+    """Do something that may fail for a while.
+
+    Args:
+        what: for messages, e.g. ``"reading root://..."``.
+        act: does it.
+        sleep: how to wait between tries.
+
+    Returns:
+        What ``act`` returns.
+
+    Raises:
+        FileNotFoundError: the server says that there is no such file.
+        ServerError: it failed :data:`TRIES` times in a row.
+    """
     pause = PAUSE
     for number in range(1, TRIES + 1):
         try:
             return act()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise
         except Exception as error:  # fsspec's file systems raise what they like
             if _is_gone(error):
                 raise FileNotFoundError(f"{what}: {error}") from error
             if number == TRIES:
-                raise StoreError(
+                raise ServerError(
                     f"{what} failed {TRIES} times, at last with: {error}; is the server up, and the proxy valid? "
                     "Nothing was left behind"
                 ) from error
@@ -116,17 +136,18 @@ def stat(url: str, sleep: Callable[[float], None] = time.sleep) -> RemoteFile:
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: the server does not answer.
+        IsADirectoryError: it is a folder.
+        ServerError: the server does not answer.
     """
 
     def ask() -> RemoteFile:
-        files, path = _connect(url)
+        files, path = connect(url)
         info = files.info(path)
         if info.get("type") == "directory":
-            raise FileNotFoundError(f"{url} is a folder")
+            raise IsADirectoryError(f"{url} is a folder")
         return _described(url, info)
 
-    return _again(f"asking for {url}", ask, sleep)
+    return persist(f"asking for {url}", ask, sleep)
 
 
 def list_folder(url: str, sleep: Callable[[float], None] = time.sleep) -> list[RemoteFile]:
@@ -141,11 +162,11 @@ def list_folder(url: str, sleep: Callable[[float], None] = time.sleep) -> list[R
 
     Raises:
         FileNotFoundError: there is no such folder.
-        StoreError: the server does not answer.
+        ServerError: the server does not answer.
     """
 
     def ask() -> list[RemoteFile]:
-        files, path = _connect(url)
+        files, path = connect(url)
         found, folders = [], [path]
         while folders:
             for info in files.ls(folders.pop(), detail=True):
@@ -155,14 +176,39 @@ def list_folder(url: str, sleep: Callable[[float], None] = time.sleep) -> list[R
                     found.append(_described(_address(url, info["name"]), info))
         return sorted(found, key=lambda file: file.url)
 
-    return _again(f"listing {url}", ask, sleep)
+    return persist(f"listing {url}", ask, sleep)
+
+
+def list_names(url: str, sleep: Callable[[float], None] = time.sleep) -> dict[str, tuple[int, int]]:
+    """What is in a remote folder, files and folders.
+
+    Args:
+        url: its address.
+        sleep: how to wait.
+
+    Returns:
+        Bytes and time of change (ns since 1970) by name; empty if there is no such folder.
+
+    Raises:
+        ServerError: the server does not answer.
+    """
+
+    def ask() -> dict[str, tuple[int, int]]:
+        files, path = connect(url)
+        rows = [_described(info["name"], info) for info in files.ls(path, detail=True)]
+        return {PurePosixPath(row.url.rstrip("/")).name: (row.bytes, row.mtime_ns) for row in rows}
+
+    try:
+        return dict(persist(f"listing {url}", ask, sleep))
+    except FileNotFoundError:
+        return {}
 
 
 def _described(url: str, info: dict[str, Any]) -> RemoteFile:
     """What fsspec knows of a file; times are numbers or dates, or missing."""
     changed = info.get("mtime", 0)
     seconds = changed if isinstance(changed, int | float) else changed.timestamp()
-    return RemoteFile(url, int(info["size"]), int(seconds * 1e9))
+    return RemoteFile(url, int(info.get("size") or 0), int(seconds * 1e9))
 
 
 def _address(url: str, path: str) -> str:
@@ -189,7 +235,8 @@ def fetch(url: str, path: Path, sleep: Callable[[float], None] = time.sleep) -> 
 
     Raises:
         FileNotFoundError: there is no such file.
-        StoreError: the server does not answer, the file changed meanwhile, or the disk is full.
+        ServerError: the server does not answer.
+        StoreError: the file changed meanwhile, or the disk is full.
     """
     known = stat(url, sleep)
     with publish(path, replace=True) as temporary:
@@ -210,7 +257,7 @@ def _blocks(file: RemoteFile, sleep: Callable[[float], None]) -> Iterator[bytes]
 
         def read(start: int = start, stop: int = stop) -> bytes:
             try:
-                connection[:] = connection or [_connect(file.url)]
+                connection[:] = connection or [connect(file.url)]
                 files, path = connection[0]
                 data = files.cat_file(path, start=start, end=stop)
             except Exception:
@@ -221,7 +268,7 @@ def _blocks(file: RemoteFile, sleep: Callable[[float], None]) -> Iterator[bytes]
                 raise OSError(f"{len(data)} bytes came of {stop - start} asked for")
             return data
 
-        yield _again(f"reading {file.url} from byte {start} of {file.bytes}", read, sleep)
+        yield persist(f"reading {file.url} from byte {start} of {file.bytes}", read, sleep)
         start = stop
 
 

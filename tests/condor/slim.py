@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("law", "luigi", "pydantic", "hydra-core", "omegaconf", "numpy")
-BINDINGS = ("htcondor",)
+BINDINGS = ("htcondor", "fsspec")
 """Only the driver needs them: they stay behind."""
 
 COPIED = ("tasks", "taumltools", "configs", "law.cfg", ".gitignore", "tests/condor/payload.py")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -214,6 +215,23 @@ def test_product_that_is_read_travels(flow, home):
     assert source.is_relative_to(home.store)
     place = source.relative_to(home.store)
     assert sidecar["details"]["from"] == f"{sidecar['details']['scratch']}/{place}"
+
+
+def test_products_come_from_and_go_to_a_remote_store(flow, home, tmp_path):
+    work = flow(2, family="Reader")
+    url = f"file://{tmp_path}/server"  # of the submitter, which jobs do not see
+    work.env |= {"TAUML_STORE": url, "TAUML_MIRROR": str(home.store)}
+    work.make_source()
+    (source,) = (tmp_path / "server/tiny/Source").iterdir()
+    shutil.rmtree(home.store / "tiny/Source" / source.name)
+    done = work.run()
+    assert done.returncode == 0, done.stdout
+    work.assert_delivered()
+    sidecar = work.sidecar(1)
+    assert sidecar["details"]["read"] == "source 1\n"
+    assert [each["path"].startswith(url) for each in sidecar["inputs"]] == [True]
+    made = sorted(path.name for path in (tmp_path / "server/tiny/Reader").rglob("product_*.txt"))
+    assert made == ["product_0.txt", "product_1.txt"]
 
 
 # ---------------------------------------------------------------------- spooled

@@ -13,7 +13,7 @@ import yaml
 
 from tasks.cms import sandbox_environment
 from tasks.production import ListFiles, ProduceTuples
-from taumltools.errors import ConfigError, StoreError
+from taumltools.errors import ConfigError, ServerError
 from taumltools.production.cmssw.tool import CmsRunError
 from taumltools.store import read_sidecar
 from taumltools.tuples.io import open_tuples
@@ -106,11 +106,11 @@ def test_files_come_from_the_catalogue(mini, monkeypatch):
     ("more", "error", "match"),
     [
         (",arguments:{sampleType:MC_18}", CmsRunError, "sampleType = MC_18"),
-        ("", StoreError, "FileReadError"),
+        ("", ServerError, "FileReadError"),
     ],
 )
 def test_a_failure_leaves_the_log_and_nothing_else(mini, more, error, match):
-    if error is StoreError:
+    if error is ServerError:
         (mini / "mini_3.root").rename(mini / "unreadable.root")
     workflow = task(ProduceTuples, mini, f"{mini}/*.root", "chunks:1", more)
     with pytest.raises(error, match=match) as caught:

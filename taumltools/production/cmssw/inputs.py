@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from taumltools.errors import InputError, StoreError
+from taumltools.errors import InputError, ServerError
 from taumltools.production.cmssw.arguments import is_logical
 from taumltools.production.cmssw.tool import CmsShell, tail
 from taumltools.tuples.listing import ListedFile, list_all
@@ -34,7 +34,7 @@ def list_miniaod(sources: Sequence[str], shell: CmsShell) -> tuple[ListedFile, .
 
     Raises:
         InputError: a source is not understood, does not exist, or has no files.
-        StoreError: the catalogue does not answer.
+        ServerError: the catalogue does not answer.
     """
     files: dict[str, ListedFile] = {}
     for source in sources:
@@ -91,7 +91,7 @@ def _of_catalogue(dataset: str, shell: CmsShell) -> list[ListedFile]:
         query = shlex.quote(f"file dataset={dataset}")
         code = shell.run(f"dasgoclient -query={query} -json > {shlex.quote(str(out))}", Path(folder), log)
         if code:
-            raise StoreError(
+            raise ServerError(
                 f"the catalogue did not answer for {dataset} (dasgoclient: exit code {code}); is the proxy valid? It said:\n{tail(log)}"
             )
         return parse_answer(out.read_text(encoding="utf-8"), dataset)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taumltools.config.cmssw import CmsswConfig
-from taumltools.errors import ConfigError, StoreError
+from taumltools.errors import ConfigError, ServerError
 from taumltools.production.cmssw.jobreport import JobReport, read_job_report
 
 REPORT = "FrameworkJobReport.xml"
@@ -86,7 +86,7 @@ def cms_run(shell: CmsShell, config: str, arguments: Sequence[str], folder: Path
         Its report.
 
     Raises:
-        StoreError: storage failed, so that another try may work.
+        ServerError: storage failed, so that another try may work.
         CmsRunError: anything else; the message has the end of the log.
         ConfigError: there is no ``cmsRun``.
         InputError: it says to have succeeded and left no report.
@@ -116,7 +116,7 @@ def _successful(report: JobReport, folder: Path) -> JobReport:
 def _raise(report: JobReport, ended: str, folder: Path) -> None:
     what = f"{report.problem} ({report.code}): {report.message}" if report.problem else ended
     text = f"cmsRun failed, {what}\nlast lines of its output:\n{tail(folder / LOG)}"
-    raise StoreError(text) if report.of_server else CmsRunError(text)
+    raise ServerError(text) if report.of_server else CmsRunError(text)
 
 
 def tail(path: Path, lines: int = TAIL) -> str:

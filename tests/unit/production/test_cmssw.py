@@ -13,7 +13,7 @@ import uproot
 
 from taumltools.config.cmssw import CmsswConfig
 from taumltools.config.datasets import DatasetConfig
-from taumltools.errors import ConfigError, InputError, StoreError
+from taumltools.errors import ConfigError, InputError, ServerError
 from taumltools.production.cmssw.arguments import cms_arguments
 from taumltools.production.cmssw.inputs import list_miniaod, parse_answer
 from taumltools.production.cmssw.jobreport import JobReport, read_job_report
@@ -124,8 +124,8 @@ def test_events_are_limited(shell, mini):
 @pytest.mark.parametrize(
     ("files", "more", "error", "match"),
     [
-        (["gone.root"], {}, StoreError, r"FileOpenError \(8020\): Failed to open"),
-        (["mini_1.root", "unreadable.root"], {}, StoreError, r"FileReadError \(8021\)"),
+        (["gone.root"], {}, ServerError, r"FileOpenError \(8020\): Failed to open"),
+        (["mini_1.root", "unreadable.root"], {}, ServerError, r"FileReadError \(8021\)"),
         (["mini_1.root"], {"arguments": {"colour": "red"}}, CmsRunError, "'colour' is not a valid option"),
         (["mini_1.root"], {"arguments": {"sampleType": "MC_18"}}, CmsRunError, "not one of MC, Data, Embedded"),
     ],
@@ -275,7 +275,7 @@ def test_files_of_a_dataset_come_from_the_catalogue(shell, tmp_path, monkeypatch
 
 def test_a_catalogue_that_does_not_answer(shell, tmp_path, monkeypatch):
     monkeypatch.setenv("STANDIN_DAS_DOWN", "1")
-    with pytest.raises(StoreError, match=r"is the proxy valid\? It said:\nDAS ERROR: x509"):
+    with pytest.raises(ServerError, match=r"is the proxy valid\? It said:\nDAS ERROR: x509"):
         list_miniaod(["das:/DY/Summer-v1/MINIAODSIM instance=prod/phys03"], shell)
 
 
