@@ -68,7 +68,7 @@ def driver_lock(
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         told = False
-        while not _try(handle):
+        while not try_lock(handle):
             if interval is None:
                 who = holder(path) or "unknown"
                 raise BatchError(f"{label}: a driver ({who}) is at work and would submit again; stop it first")
@@ -83,7 +83,15 @@ def driver_lock(
         os.close(handle)
 
 
-def _try(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
+    """Take an exclusive lock of an open file if nobody has it.
+
+    Args:
+        handle: the file.
+
+    Returns:
+        Whether it is held now; True as well, with a warning, where the file system has no locks.
+    """
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import field_validator, model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.crab import CrabConfig
 from taumltools.config.sampling import check_patterns
 
 SELECTION = frozenset({"selector", "require_gen_or_reco_tau", "reco_pt_sieve", "enabled_branches", "disabled_branches"})
@@ -22,6 +23,7 @@ SOURCES: dict[str, frozenset[str]] = {
     "nanoaod": CONVERTED | SELECTION,
     "pfnano": CONVERTED | SELECTION,
     "cmssw": frozenset({"files", "sample_type", "require_gen_match", "config", "era", "arguments"}) | SELECTION,
+    "crab": frozenset({"crab"}),
 }
 """Where tuples of a dataset can come from, and the options that each source knows."""
 
@@ -62,7 +64,8 @@ class DatasetConfig:
         title: what plots show, e.g. ``"Z → ττ"``.
         source: where tuples come from: ``pythia`` simulates, ``tautuple`` takes files that exist in place,
             ``nanoaod`` converts NanoAOD files, ``pfnano`` NanoAOD files with particle-flow candidates, in which taus
-            are reconstructed anew, ``cmssw`` runs the tuple producer of the CMS software on MiniAOD files.
+            are reconstructed anew, ``cmssw`` runs the tuple producer of the CMS software on MiniAOD files,
+            ``crab`` runs it on the grid.
         process: of ``pythia``: settings of the hard process.
         generator: of ``pythia``: further settings of this dataset, read after the common ones.
         weighted: of ``pythia``: True if the generator biases the phase space, so that ``genEventWeight`` is not 1.
@@ -78,6 +81,7 @@ class DatasetConfig:
         config: of ``cmssw``: configuration for ``cmsRun``, e.g. ``$CMSSW_BASE/src/TauMLTools/Production/python/Production.py``.
         era: of ``cmssw``: e.g. ``Run2_2018``; empty: not given.
         arguments: of ``cmssw``: further arguments of the configuration, e.g. ``{triggers: HLT_IsoMu24_v}``.
+        crab: of ``crab``: which tasks, and where their output goes.
     """
 
     title: str
@@ -97,6 +101,7 @@ class DatasetConfig:
     config: str = ""
     era: str = ""
     arguments: dict[str, str] = dataclasses.field(default_factory=dict)
+    crab: CrabConfig | None = None
 
     @field_validator("arguments", mode="before")
     @classmethod
@@ -139,7 +144,9 @@ class DatasetConfig:
                 "config is empty: name the configuration that cmsRun is to run, e.g. "
                 "'$CMSSW_BASE/src/TauMLTools/Production/python/Production.py'"
             )
-        if self.source != "pythia" and not self.files:
+        if self.source == "crab" and self.crab is None:
+            raise ValueError("crab is empty: source 'crab' needs job files and where the output goes, crab: {jobs: [...]}")
+        if self.source not in ("pythia", "crab") and not self.files:
             raise ValueError(f"files is empty: source '{self.source}' needs folders, files, patterns or lists of files")
         _check_selector(self.selector, self.source, self.sample_type)
         if self.sample_type == "Data" and self.require_gen_match:
@@ -149,7 +156,7 @@ class DatasetConfig:
     @property
     def from_files(self) -> bool:
         """Whether tuples are made from files that exist."""
-        return bool(self.files)
+        return bool(self.files) or self.source == "crab"
 
 
 def _check_selector(selector: str, source: str, sample_type: str) -> None:

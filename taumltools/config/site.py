@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, field_validator
 from taumltools.config.base import settings
 from taumltools.config.cmssw import CmsswConfig
 from taumltools.config.compose import CONFIG_DIR, explain
+from taumltools.config.crab import CrabSite
 from taumltools.errors import ConfigError
 
 SUBMIT_FIELDS = (
@@ -55,6 +56,7 @@ class SiteConfig:
         retry_delay: seconds before the first repetition after a transient failure; doubles
             with each, up to a hundredfold.
         cmssw: how programs of the CMS software are reached.
+        crab: how the CRAB client is run.
     """
 
     title: str
@@ -75,6 +77,7 @@ class SiteConfig:
     runtime_cap: float = Field(default=168.0, gt=0)
     retry_delay: float = Field(default=30.0, ge=0)
     cmssw: CmsswConfig = Field(default_factory=CmsswConfig)
+    crab: CrabSite = Field(default_factory=CrabSite)
 
     @field_validator("submit", "gpu")
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from taumltools.errors import InputError
 
 PREFIX = "crab_"
 """Start of the names of CRAB's folders; the task follows."""
+
+
+WITHOUT_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""Answers of file systems on which a file cannot have two names."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,13 @@ class Move:
     target: Path
 
 
-def plan_moves(source: Path, target: Path) -> list[Move]:
+def plan_moves(source: Path, target: Path, tasks: Collection[str] | None = None) -> list[Move]:
     """What is moved from CRAB's folders ``<primary>/crab_<task>/<timestamp>/<chunk>/<file>.root`` to ``<task>/<file>.root``.
 
     Args:
         source: folder of the primary datasets.
         target: folder of the tasks.
+        tasks: names of the tasks that are moved; what else lies there is left alone; None: all.
 
     Returns:
         All moves, by task and file.
@@ -44,20 +50,25 @@ def plan_moves(source: Path, target: Path) -> list[Move]:
     """
     problems: list[str] = []
     moves: list[Move] = []
-    tasks: dict[str, Path] = {}
-    for folder in _folders(_folders([source], problems), problems):
+    found: dict[str, Path] = {}
+    primaries = _folders([source], problems)
+    others: list[str] = []  # with a choice of tasks it does not matter what else lies there
+    for folder in _folders(primaries, problems if tasks is None else others):
+        if tasks is not None and folder.name.removeprefix(PREFIX) not in tasks:
+            continue
         if not folder.name.startswith(PREFIX):
             problems.append(f"{folder}: expected a folder {PREFIX}<task>")
             continue
         name = folder.name.removeprefix(PREFIX)
-        if name in tasks:
-            problems.append(f"{folder}: task '{name}' is also in {tasks[name]}")
-        tasks[name] = folder
+        if name in found:
+            problems.append(f"{folder}: task '{name}' is also in {found[name]}")
+        found[name] = folder
         if (target / name).exists():
             problems.append(f"{target / name}: exists already")
         moves += _of_task(folder, target / name, problems)
-    if not tasks and not problems:
+    if not found and not problems:
         problems.append(f"{source}: has no folder <primary>/{PREFIX}<task>")
+    problems += [f"{source}: has no folder <primary>/{PREFIX}{name}" for name in tasks or () if name not in found]
     if problems:
         raise InputError("nothing was moved:\n" + "\n".join(f"  {text}" for text in sorted(problems)))
     return sorted(moves, key=lambda move: move.target)
@@ -99,24 +110,40 @@ def _folders(parents: Iterable[Path], problems: list[str]) -> list[Path]:
 def move(moves: Iterable[Move]) -> int:
     """Move files; each one appears whole, and none is replaced.
 
+    What an earlier call has moved, or was about to move when it was killed, is recognised, so that a recorded plan can be
+    carried out again until all of it is done.
+
     Args:
         moves: from :func:`plan_moves`, on one file system.
 
     Returns:
-        How many were moved.
+        How many were moved now.
 
     Raises:
-        InputError: a target exists, or the file system refuses; what was moved until then is named.
+        InputError: a target exists, or the file system refuses; how many were moved until then is said.
     """
     done = 0
     for one in moves:
         try:
-            one.target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(one.source, one.target)  # refuses to replace, which a rename does not
-            one.source.unlink()
+            done += _move(one)
         except OSError as error:
             raise InputError(
                 f"{one.target}: cannot be moved there ({error.strerror}); {done} files were moved before"
             ) from error
-        done += 1
     return done
+
+
+def _move(one: Move) -> bool:
+    if one.source == one.target or (one.target.exists() and not one.source.exists()):
+        return False
+    one.target.parent.mkdir(parents=True, exist_ok=True)
+    if not (one.target.exists() and os.path.samefile(one.source, one.target)):
+        try:
+            os.link(one.source, one.target)  # refuses to replace, which a rename does not
+        except OSError as error:
+            if error.errno not in WITHOUT_LINKS or one.target.exists():
+                raise
+            os.rename(one.source, one.target)  # a file system without links, e.g. EOS
+            return True
+    one.source.unlink()
+    return True

@@ -1,0 +1,46 @@
+"""The tasks of a production, from whatever files describe them, with the options of its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from taumltools.config.crab import CrabConfig
+from taumltools.errors import ConfigError
+from taumltools.production.crab.jobs import CrabJob, with_options
+from taumltools.production.crab.overseer import read_overseer
+from taumltools.production.crab.textfile import read_jobs
+
+OVERRIDING = (
+    "config", "site", "script", "splitting", "units_per_job", "total_units", "max_memory", "cores", "input_dbs",
+    "allow_non_valid", "whitelist", "blacklist", "voms_group", "voms_role", "max_recoveries",
+)  # fmt: skip
+"""Settings that replace what the files say, if they are given."""
+
+
+def read_tasks(config: CrabConfig) -> list[CrabJob]:
+    """All tasks that the settings name.
+
+    Args:
+        config: settings of the production.
+
+    Returns:
+        The tasks, as they are first submitted.
+
+    Raises:
+        ConfigError: a file is not understood, or a task cannot be recovered as it says.
+    """
+    paths = [Path(name) for name in config.jobs]
+    if config.overseer:
+        jobs = read_overseer(Path(config.overseer), paths)
+    else:
+        jobs = [job for path in paths for job in read_jobs(path, config.lumi_mask)]
+    options: dict[str, Any] = {name: getattr(config, name) for name in OVERRIDING if getattr(config, name) is not None}
+    chosen = with_options(jobs, config.suffix, config.names, **options)
+    for job in chosen:
+        if job.max_recoveries and job.splitting != "FileBased":
+            raise ConfigError(
+                f"CRAB task '{job.name}': it is split {job.splitting}, and only jobs of whole files (FileBased) can be recovered "
+                "with smaller ones without processing anything twice: set the splitting, or max_recoveries to 0"
+            )
+    return chosen
