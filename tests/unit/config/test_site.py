@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import yaml
 
+from taumltools.config.cmssw import CmsswConfig
 from taumltools.config.compose import CONFIG_DIR
 from taumltools.config.site import SUBMIT_FIELDS, SiteConfig, available_sites, load_site
 from taumltools.errors import ConfigError
@@ -87,12 +88,14 @@ def test_a_site_with_everything(load):
         "gpu": {"request_gpus": "{gpus}"}, "requirements": 'Arch == "X86_64"', "shared_filesystem": False,
         "python": "/opt/python3", "setup": ["source /cvmfs/x.sh", "module load y"], "spool": True, "schedd": "s@h",
         "collector": "c:9618", "poll_interval": 5, "submission_limit": 100, "queue_limit": 500, "memory_cap": 1000,
-        "runtime_cap": 2, "retry_delay": 0, "settle_time": 7,
+        "runtime_cap": 2, "retry_delay": 0, "settle_time": 7, "cmssw": {"redirector": "root://x/"}, "crab": {},
     }  # fmt: skip
     assert set(everything) == {field.name for field in dataclasses.fields(SiteConfig)}
     config = load(everything)
     assert config.setup == ("source /cvmfs/x.sh", "module load y")
-    assert {name: getattr(config, name) for name in everything} == everything | {"setup": config.setup}
+    nested = {"setup": config.setup, "cmssw": CmsswConfig(redirector="root://x/")}
+    nested["crab"] = config.crab
+    assert {name: getattr(config, name) for name in everything} == everything | nested
 
 
 @pytest.mark.parametrize("field", SUBMIT_FIELDS)

@@ -40,8 +40,8 @@ def test_wrong_scaling(arguments, message):
 
 def test_wrong_blocks():
     feature = {"pt": FeatureConfig("tau_pt")}
-    with pytest.raises(ValidationError, match="max_objects must be at least 1"):
-        ObjectBlock(collection="ele", features=feature, max_objects=0)
+    with pytest.raises(ValidationError, match="max_objects must not be negative"):
+        ObjectBlock(collection="ele", features=feature, max_objects=-1)
     with pytest.raises(ValidationError, match="at least one feature"):
         ObjectBlock(collection="ele", features={})
     with pytest.raises(ValidationError, match="at least one feature"):
