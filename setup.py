@@ -21,7 +21,7 @@ DATA = [
     "xrootd",
 ]
 SIMULATION = ["pythia8mc==8.317.2", "fastjet", "numba"]  # later pythia8mc has no wheel for Python 3.11
-TRAINING = ["tensorflow", "keras", "mlflow"]
+TRAINING = ["tensorflow", "keras", "mlflow", "tensorboard", "optuna"]
 REPORT = ["matplotlib", "mplhep", "bokeh", "jinja2", "tqdm"]
 DEVELOPMENT = [
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "import-linter",
