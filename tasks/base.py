@@ -22,6 +22,7 @@ import law
 import luigi
 
 from tasks import store
+from tasks.finish import announce
 from tasks.remote import BatchWorkflow
 from tasks.store import store_root
 
@@ -299,3 +300,6 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         from taumltools.config.identity import seed_sequence
 
         return seed_sequence(self.setting("seed"), type(self).__name__, *self.keys(), self.branch)
+
+
+announce(PipelineTask)

@@ -49,8 +49,9 @@ class ApplyTraining(PipelineTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """Score all files of one dataset, in order."""
         from taumltools.evaluation.predictions import apply_network
+        from taumltools.production.account import refuse_empty_dataset
 
-        return apply_network(
+        account = apply_network(
             self.upstream()["model"].path,
             self._tuples().paths(),
             path,
@@ -58,6 +59,8 @@ class ApplyTraining(PipelineTask):
             columns=self.setting("evaluation.columns"),
             dataset=self.datasets()[self.branch],
         )
+        refuse_empty_dataset(self.datasets()[self.branch], "test", account["entries"])
+        return account
 
     def validate(self, path: Path) -> None:
         """One row per input entry."""

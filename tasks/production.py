@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,22 @@ import luigi
 from tasks.base import PipelineTask
 from tasks.parameters import AmountParameter
 
+log = logging.getLogger(__name__)
+
 RECONSTRUCTION = (
-    "production.track", "production.calorimeter", "production.jet", "production.hps", "production.cone",
-    "production.matching", "production.pileup",
+    "production.hps",
+    *(f"production.jet.{name}" for name in ("radius", "min_pt", "max_eta")),
+    *(f"production.cone.{name}" for name in (
+        "constituents", "isolation", "isolation_small", "pileup", "photon_min_pt", "track_min_pt", "track_max_dxy",
+        "track_max_dz",
+    )),
+    *(f"production.matching.{name}" for name in (
+        "lepton_gen_jet", "lepton_tau", "lepton_jet", "gen_jet_tau", "gen_jet_jet", "tau_jet", "unreconstructed_min_pt",
+        "unreconstructed_max_eta",
+    )),
+    "production.calorimeter.crack_low", "production.calorimeter.crack_high", "production.pileup.track_window",
 )  # fmt: skip
-"""Settings of the reconstruction of taus from particle-flow candidates."""
+"""Settings of the reconstruction of taus from particle-flow candidates that exist already: those that are read."""
 
 RUN = 1
 """Run number of all simulated events, as in CMS simulation."""
@@ -84,6 +96,24 @@ class DatasetTask(PipelineTask):
                 f"--dataset is one of {[*samples[self.sample]]}"
             )
 
+    def check_chunks(self, files: int) -> None:
+        """Refuse more branches than there are files for.
+
+        Args:
+            files: number of files of the dataset.
+
+        Raises:
+            InputError: some branches would have none.
+        """
+        from taumltools.errors import InputError
+
+        chunks = self.campaign_config.samples[self.sample][self.dataset].chunks
+        if files < chunks:
+            raise InputError(
+                f"dataset '{self.dataset}' has {files} files, which do not fill {chunks} branches: "
+                f"lower samples.{self.sample}.{self.dataset}.chunks"
+            )
+
     def n_branches(self) -> int:
         """One branch per chunk."""
         return self.part.chunks
@@ -111,6 +141,7 @@ class ListFiles(DatasetTask):
         sources = self.setting(f"datasets.{self.dataset}.files")
         from_cms = self.setting(f"datasets.{self.dataset}.source") == "cmssw"
         files = list_miniaod(self, sources) if from_cms else list_all(sources)
+        self.check_chunks(len(files))
         write_listing(path, files)
         return {"files": len(files)}
 
@@ -149,6 +180,11 @@ class ProduceTuples(DatasetTask):
         }
         return (*how.get(self.source.source, ("tuple_format",)), f"samples.{self.sample}.{self.dataset}", *content)
 
+    def create_branch_map(self) -> dict[int, int]:
+        """Branches; what is wrong with the dataset is said here, once, and not by each of them."""
+        self.branches_written()
+        return super().create_branch_map()
+
     def upstream(self) -> dict[str, Any]:
         """The pile-up pool, or the list of files."""
         if self.source.from_files:
@@ -161,16 +197,12 @@ class ProduceTuples(DatasetTask):
         Raises:
             InputError: there is none, or one has changed since it was listed.
         """
-        from taumltools.errors import InputError
         from taumltools.tuples.listing import read_listing
 
         listed = read_listing(self.upstream()["files"].path)
         mine = listed[self.branch :: self.part.chunks]
         if not mine:
-            raise InputError(
-                f"dataset '{self.dataset}' has {len(listed)} files, which do not fill {self.part.chunks} branches: "
-                f"lower samples.{self.sample}.{self.dataset}.chunks"
-            )
+            self.check_chunks(len(listed))
         for file in mine:
             file.check_unchanged()
         return list(mine)
@@ -188,7 +220,26 @@ class ProduceTuples(DatasetTask):
             "pfnano": self._reconstruct,
             "cmssw": self._run_cms,
         }
-        return make[self.source.source](path)
+        account = make[self.source.source](path)
+        if not account["entries"]:
+            self._explain_empty(account)
+        return account
+
+    def _explain_empty(self, account: dict[str, Any]) -> None:
+        """A chunk that the selection left nothing of is a file without entries; one that had nothing is an error."""
+        from taumltools.errors import InputError
+        from taumltools.production.account import why_empty
+
+        taken_over = {"cmssw": "the CMS producer wrote no entries"}
+        taken_over |= dict.fromkeys(("tautuple", "crab"), "its files have no entries")
+        why = taken_over.get(self.source.source) or why_empty(account)
+        if not why:
+            more = "" if self.part.events is None else f"raise samples.{self.sample}.{self.dataset}.events, or "
+            what = "check its files" if self.source.from_files else "check its process settings"
+            raise InputError(
+                f"dataset '{self.dataset}' gave no tau candidate in its {account['events']} events: {more}{what}"
+            )
+        log.warning("%s branch %d: %s; the product has no entries", self.label, self.branch, why)
 
     def _take_in_place(self, path: Path) -> dict[str, Any]:
         from taumltools.tuples.chain import make_chain
@@ -207,11 +258,11 @@ class ProduceTuples(DatasetTask):
         return {"entries": write_tuples(path, tables, self.branches_written())} | account
 
     def _reconstruct(self, path: Path) -> dict[str, Any]:
-        from taumltools.config.production import ProductionConfig
+        from taumltools.config.production import chosen
         from taumltools.production.pfnano import reconstruct
         from taumltools.tuples.io import write_tuples
 
-        config = ProductionConfig(**{key.partition(".")[2]: self.setting(key) for key in RECONSTRUCTION})
+        config = chosen({key.removeprefix("production."): self.setting(key) for key in RECONSTRUCTION})
         account: dict[str, Any] = {}
         events = self.part.chunk_events(self.branch)
         tables = reconstruct(self.paths_of_files(), self.source, config, events=events, account=account)
@@ -224,6 +275,8 @@ class ProduceTuples(DatasetTask):
 
     def branches_written(self) -> list[str] | None:
         """Branches of the product; None for all."""
+        if not (self.source.enabled_branches or self.source.disabled_branches):
+            return None
         from taumltools.production.selection import written_branches
 
         return written_branches(self.source)
@@ -251,18 +304,11 @@ class ProduceTuples(DatasetTask):
         return {"events": events, "entries": write_tuples(path, batches, self.branches_written())} | account
 
     def validate(self, path: Path) -> None:
-        """The file opens, has the tree and at least one entry."""
-        from taumltools.errors import InputError
+        """The file opens and has the tree; that it may have no entries, :meth:`produce` has seen."""
         from taumltools.tuples.io import open_tuples
 
-        with open_tuples(path) as reader:
-            if reader.entries == 0:
-                events = self.part.chunk_events(self.branch)
-                what = "check its files" if self.source.from_files else "check its process settings"
-                raise InputError(
-                    f"dataset '{self.dataset}' gave no tau candidate in {'its' if events is None else events} events: "
-                    f"raise samples.{self.sample}.{self.dataset}.events or {what}"
-                )
+        with open_tuples(path):
+            pass
 
 
 class MergeTuples(DatasetTask):
@@ -280,7 +326,15 @@ class MergeTuples(DatasetTask):
         return ()
 
     def settings(self) -> dict[str, Any]:
-        """The options."""
+        """The options.
+
+        Raises:
+            ConfigError: one of them cannot be; said before anything is made.
+        """
+        from taumltools.errors import ConfigError
+
+        if self.target_size < 1:
+            raise ConfigError(f"--target-size {self.target_size}: expected 1 MB or more, e.g. 500MB or 2GB")
         return {"target_size": self.target_size, "output_format": self.output_format}
 
     def n_branches(self) -> int:
@@ -293,11 +347,8 @@ class MergeTuples(DatasetTask):
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Merge."""
-        from taumltools.errors import ConfigError
         from taumltools.tuples.merge import merge_tuples
 
-        if self.target_size < 1:
-            raise ConfigError(f"--target-size {self.target_size}: expected 1 MB or more, e.g. 500MB or 2GB")
         made = merge_tuples(self.input_paths(), path, self.target_size * 1_000_000, f".{self.output_format}")
         return {"files": len(made), "entries": sum(file.entries for file in made)}
 

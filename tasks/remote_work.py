@@ -197,8 +197,12 @@ class RemoteWork:
 
     def specification(self) -> dict[str, Any]:
         """What a job needs to know to make its branch task, and what it cannot see from where it is."""
+        from taumltools.config.files import fixed_files
+
         task = self.task
         parameters = {k: v for k, v in task.naming_parameters().items() if k not in {"branches", "site"}}
+        if fixed := fixed_files(task.campaign_config):  # relative to where the command is given, and not the job
+            parameters["overrides"] = f"{task.overrides} {fixed}".strip()
         content = {"module": type(task).__module__, "family": task.get_task_family(), "parameters": parameters}
         if self.site.shared_filesystem:
             return content | {"shared": True, "state": str(self.layout.folder)}

@@ -203,13 +203,15 @@ class InputTask(FineBinsTask):
             yield InputFile(Path(path), entries, dataset), spectra
 
     def _campaign_files(self) -> Iterator[tuple[Path, str, int, Path]]:
+        from taumltools.production.account import refuse_empty_dataset
         from taumltools.store import read_sidecar
 
         upstream = self.counted_upstream()
         for tuples, spectra in zip(upstream["tuples"], upstream["spectra"], strict=True):
-            for branch in range(tuples.n_branches()):
-                counted = spectra.path_of(branch)
-                yield tuples.path_of(branch), tuples.dataset, read_sidecar(counted)["details"]["entries"], counted
+            entries = [read_sidecar(path)["details"]["entries"] for path in spectra.paths()]
+            refuse_empty_dataset(tuples.dataset, tuples.sample, sum(entries))
+            for branch, counted in enumerate(spectra.paths()):
+                yield tuples.path_of(branch), tuples.dataset, entries[branch], counted
 
     def _external_files(self) -> Iterator[tuple[str, str, int, Path]]:
         """In the order of the listing, which was dealt out to the branches one by one."""

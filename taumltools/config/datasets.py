@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 
 from taumltools.config.base import settings
 from taumltools.config.crab import CrabConfig
+from taumltools.config.files import absolute_name
 from taumltools.config.sampling import check_patterns
 
 SELECTION = frozenset({"selector", "require_gen_or_reco_tau", "reco_pt_sieve", "enabled_branches", "disabled_branches"})
@@ -69,7 +70,8 @@ class DatasetConfig:
         process: of ``pythia``: settings of the hard process.
         generator: of ``pythia``: further settings of this dataset, read after the common ones.
         weighted: of ``pythia``: True if the generator biases the phase space, so that ``genEventWeight`` is not 1.
-        files: folders, files, patterns such as ``/data/DY/*.root``, or lists of files (``.txt``).
+        files: folders, files, patterns such as ``/data/DY/*.root``, or lists of files (``.txt``); made absolute, see
+            :func:`taumltools.config.files.absolute_name`.
         sample_type: ``MC``, ``Embedded`` or ``Data``.
         require_gen_match: leave out taus without generated lepton and jet, as the CMS producer does.
         unreconstructed: write generated hadronic taus that no reconstructed tau was found for.
@@ -119,6 +121,11 @@ class DatasetConfig:
             if name in CMS_OPTIONS and name != "sampleType":
                 raise ValueError(f"'{name}' is the option '{CMS_OPTIONS[name]}' of the dataset; write it there")
         return value
+
+    @field_validator("files")
+    @classmethod
+    def _absolute_files(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(absolute_name, value))
 
     @field_validator("enabled_branches", "disabled_branches")
     @classmethod

@@ -6,7 +6,8 @@ Each number is a plain model parameter; docs/production.md says what they were t
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
@@ -408,3 +409,26 @@ class ProductionConfig:
     hps: HpsConfig = Field(default_factory=HpsConfig)
     cone: ConeConfig = Field(default_factory=ConeConfig)
     matching: MatchingConfig = Field(default_factory=MatchingConfig)
+
+
+def chosen(values: Mapping[str, Any]) -> ProductionConfig:
+    """Some settings, and all others at their default: for code that reads only the former.
+
+    Args:
+        values: sections (``"hps"``) or single settings (``"jet.radius"``) by name.
+
+    Returns:
+        The settings.
+
+    Examples:
+        >>> chosen({"jet.radius": 0.8}).jet.radius
+        0.8
+    """
+    sections: dict[str, Any] = {}
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if name:
+            sections.setdefault(section, {})[name] = value
+        else:
+            sections[section] = value
+    return ProductionConfig(**sections)

@@ -7,6 +7,7 @@ what it would like to have.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from taumltools.errors import InputError
 from taumltools.progress import progress
 from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Collection, Tuples
+from taumltools.tuples.kinds import NANO_TREE as TREE
+from taumltools.tuples.kinds import advice, is_arrow, told
 
-TREE = "Events"
-"""Name of the tree."""
+log = logging.getLogger(__name__)
 
 STEP = 5_000
 """Events that are read at a time: some 100 columns are 30 MB."""
@@ -53,6 +55,7 @@ class NanoFile:
         path: the file.
         entries: number of events.
         titles: titles of the branches that were found, by name; they say how numbers are coded.
+        candidates_unused: whether it has particle-flow candidates that are not among the needed branches.
     """
 
     def __init__(self, path: Path, needed: Wanted, optional: Wanted, check: Check | None = None) -> None:
@@ -73,18 +76,24 @@ class NanoFile:
         try:
             self._file = uproot.open(path)
         except Exception as error:
-            raise InputError(f"{path}: cannot be read as a ROOT file ({type(error).__name__}: {error})") from error
+            more = told("a file of TauTuples", "tautuple") if is_arrow(path) else ""
+            raise InputError(
+                f"{path}: cannot be read as a ROOT file ({type(error).__name__}: {error}){more}"
+            ) from error
         try:
             if TREE not in self._file:
-                raise InputError(f"{path}: there is no tree '{TREE}' in it; it holds {', '.join(self._file.keys())}")
+                holds = ", ".join(self._file.keys()) + advice(self._file, "")
+                raise InputError(f"{path}: there is no tree '{TREE}' in it; it holds {holds}")
             self._tree = self._file[TREE]
             self.entries = int(self._tree.num_entries)
             present = set(self._tree.keys())
             if missing := [name for name in names(needed) if name not in present]:
+                better = advice(self._file, "pfnano" if "PFCands" in needed else "nanoaod")
                 raise InputError(
-                    f"{path}: lacks the branches {', '.join(missing)}, without which no tau candidates can be made; is it "
-                    "NanoAOD with taus and, for simulation, generated particles?"
+                    f"{path}: lacks the branches {', '.join(missing)}, without which no tau candidates can be made"
+                    + (better or "; is it NanoAOD with taus and, for simulation, generated particles?")
                 )
+            self.candidates_unused = "PFCands" not in needed and "PFCands_pt" in present
             self._fields: dict[str, list[str]] = {}
             for wanted in (needed, optional):
                 for collection, fields in wanted.items():
@@ -173,10 +182,12 @@ def read_events(
         StoreError: a server does not answer.
     """
     left = events
-    for path in progress(list(files), label=label, unit="file"):
+    for number, path in enumerate(progress(list(files), label=label, unit="file")):
         if left == 0:
             return
         with local_copy(path) as copy, NanoFile(copy, needed, optional, check) as file:
+            if file.candidates_unused and number == 0:
+                log.warning("%s is PFNano: its particle-flow candidates are used by source: pfnano only", path)
             for table in file.iterate(left, step):
                 yield table, file.titles
             left = None if left is None else left - min(left, file.entries)

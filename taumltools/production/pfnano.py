@@ -118,13 +118,14 @@ def reconstruct(
         StoreError: a server does not answer.
     """
     account = {} if account is None else account
-    account |= {"events": 0, "taus": 0}
+    account |= {"events": 0, "taus": 0, "unmatched": 0}
     for table, titles in read_events(
         files, *wanted(dataset), events=events, step=STEP, label="reconstructing", check=needs(dataset).check
     ):
         batch, rows = make_batch(table, dataset, config)
         account["events"] += len(table)
         account["taus"] += len(batch.taus)
+        account["unmatched"] += len(batch.taus) - int(np.count_nonzero(batch.entries.tau >= 0))
         leptons = batch.leptons
         gen = GenTaus(leptons.event, leptons.kind, leptons.pt, leptons.eta)
         tags = make_tags(table, titles, dataset.selector, leptons) if dataset.selector in TAGGING else None

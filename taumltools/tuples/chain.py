@@ -6,6 +6,7 @@ Tuples that exist already are taken in place that way: the chain is small, its f
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,8 +15,11 @@ import numpy as np
 
 from taumltools.errors import InputError
 from taumltools.tuples.data import Tuples
+from taumltools.tuples.generations import GENERATIONS, old_branches
 from taumltools.tuples.listing import ListedFile, write_listing
 from taumltools.tuples.reader import TupleReader
+
+log = logging.getLogger(__name__)
 
 SUFFIX = ".json"
 """Suffix of chains."""
@@ -132,21 +136,41 @@ def make_chain(path: Path, files: Sequence[ListedFile], open_file: Callable[[str
         open_file: opens one of them.
 
     Returns:
-        Number of files and entries, schema generations, and branches that not all files have.
+        Number of files and entries, schema generations, and branches that not all files have, of which a warning
+        tells.
 
     Raises:
-        InputError: a file cannot be read, or the files have no branch in common.
+        InputError: a file cannot be read, the files have no branch in common, or some are of 2020 and others of later
+            years: what they have in common holds no truth.
     """
-    counted, branches, generations = [], [], set()
+    counted, branches, generations = [], [], []
     for listed in files:
         with open_file(listed.path) as file:
             counted.append(listed.counted(file.entries))
             branches.append([*file.branches, *file.other_branches])
-            generations.add(file.generation)
+            generations.append(file.generation)
+    _refuse_mixture(files, branches, generations)
     shared = common_branches(branches)
     if not shared:
         raise InputError(f"the files {files[0].path} ... have no branch in common: they are of different kinds")
     write_listing(path, counted, shared)
     left_out = sorted(set().union(*branches) - set(shared))
+    if left_out:
+        log.warning(
+            "%s ... (%d files): %d branches that not all of them have are left out, e.g. %s",
+            files[0].path, len(files), len(left_out), ", ".join(left_out[:5]),
+        )  # fmt: skip
     entries = sum(file.entries or 0 for file in counted)
-    return {"files": len(counted), "entries": entries, "generations": sorted(generations), "left_out": left_out}
+    return {"files": len(counted), "entries": entries, "generations": sorted(set(generations)), "left_out": left_out}
+
+
+def _refuse_mixture(files: Sequence[ListedFile], branches: Sequence[Sequence[str]], generations: Sequence[str]) -> None:
+    """Files of 2020 keep the truth in other branches than later ones; what both have in common is of no use."""
+    old = [file.path for file, names in zip(files, branches, strict=True) if old_branches().keys() & set(names)]
+    new = [(file.path, year) for file, year in zip(files, generations, strict=True) if year != GENERATIONS[0]]
+    if old and new:
+        path, year = new[0]
+        raise InputError(
+            f"{old[0]} is of the generation of {GENERATIONS[0]}, {path} of that of {year}: the truth is in different "
+            "branches, so that they cannot be read as one; make two datasets, one for the files of each generation"
+        )

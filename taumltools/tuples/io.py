@@ -157,10 +157,16 @@ class TupleWriter:
         if sum(map(len, self._buffer)) >= self._block:
             self._flush(last=False)
 
+    def flush(self) -> None:
+        """Write what is buffered, as a block of its own, so that the size of the file tells of it."""
+        if self._buffer:
+            self._flush(last=True)
+
     def close(self) -> None:
         """Write what is left and close the file; on failure the file is removed."""
         try:
-            self._flush(last=True)
+            if self._buffer or self._backend is None:
+                self._flush(last=True)
             assert self._backend is not None
             self._backend.close()
         except BaseException:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from taumltools.errors import ConfigError, InputError
 from taumltools.store.remote import is_remote, list_folder, stat
 
-PATTERN = r".*\.root$|.*\.arrow$"
+PATTERN = r".*\.(root|arrow)"
 """Paths of tuple files: a regular expression on the whole path."""
 
 SUFFIXES = (".root", ".arrow")
@@ -160,10 +160,7 @@ def list_inputs(
     else:
         raise InputError(f"{source}: no such directory, file or list of files")
     if not files:
-        left = (
-            f" and is not left out ({', '.join([*exclude, *exclude_folders])})" if [*exclude, *exclude_folders] else ""
-        )
-        raise InputError(f"{source}: no file matches '{pattern}'{left}; check the directory, or choose another pattern")
+        raise InputError(f"{source}: {_nothing(source, pattern, [*exclude, *exclude_folders])}")
     return files
 
 
@@ -186,6 +183,19 @@ def list_all(sources: Sequence[str]) -> tuple[ListedFile, ...]:
                 raise InputError(f"{source}: {file.path} is named by an earlier entry already; name each file once")
             found[file.path] = file
     return tuple(found.values())
+
+
+def _nothing(source: str, pattern: str, left_out: Sequence[str]) -> str:
+    """Why a source holds no file, in the words of whoever named it."""
+    left = f" and is not left out ({', '.join(left_out)})" if left_out else ""
+    if pattern != PATTERN:
+        return f"no file matches '{pattern}'{left}; the expression must match the whole path"
+    if not any(sign in source for sign in "*?[") or os.path.exists(source):
+        return f"no file ends with {' or '.join(SUFFIXES)}{left}; check what is in there"
+    found = glob.glob(source, recursive=True)
+    if not found:
+        return f"nothing matches this pattern; tuple files end with {' or '.join(SUFFIXES)}"
+    return f"{len(found)} names match, e.g. {min(found)}, but no file that ends with {' or '.join(SUFFIXES)}"
 
 
 def _directory(top: str, exclude: set[str]) -> list[str]:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from taumltools.errors import InputError
 from taumltools.tuples.compression import COMPRESSIONS
-from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import TupleWriter, open_tuples
+from taumltools.tuples.portions import Portion, Portions, joined
 
 ACCOUNT = "account.json"
 """File beside the merged ones that says what is in them."""
+
+LEAST, MOST = 100, 15_000
+"""Entries that are written at a time: smaller blocks are large on disk, larger ones only cost memory."""
+
+FULL, NEARLY = 0.05, 0.25
+"""Shares of the target size that are free: a file is full; the rest is filled at once, and not half of it."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +30,13 @@ class MergedFile:
         name: of the file.
         entries: in it.
         bytes: its size.
+        inputs: what it was made of, in order.
     """
 
     name: str
     entries: int
     bytes: int
+    inputs: tuple[Portion, ...] = ()
 
 
 def merge_tuples(
@@ -39,7 +47,8 @@ def merge_tuples(
     Args:
         paths: files of one kind: all must have the same branches.
         folder: where the merged files ``merged_<n><suffix>`` and their account go; is made.
-        target_bytes: a file is closed when it has reached this size, so that it is larger by a block at most.
+        target_bytes: size of a file; all but the last are within a fifth of it, or the size of 1000 entries if that is
+            more, unless entries become much larger in the middle of an input.
         suffix: ``.root`` or ``.arrow``.
         compression: see :data:`taumltools.tuples.compression.COMPRESSIONS`.
 
@@ -52,19 +61,19 @@ def merge_tuples(
     if suffix not in COMPRESSIONS:
         raise InputError(f"suffix '{suffix}' is no tuple format; use one of {', '.join(COMPRESSIONS)}")
     branches, entries = check_alike(paths)
+    if not entries:
+        raise InputError(f"nothing to merge: the {len(paths)} files have no entries")
     folder.mkdir(parents=True, exist_ok=True)
     made: list[MergedFile] = []
-    tables = _tables(paths, branches)
-    table = next(tables, None)
-    while table is not None:
+    portions = Portions(paths, branches)
+    ratio = None
+    while not portions.empty:
         path = folder / f"merged_{len(made)}{suffix}"
         with TupleWriter(path, branches, compression) as writer:
-            while table is not None and (not path.exists() or path.stat().st_size < target_bytes):
-                writer.append(table)
-                table = next(tables, None)
-        made.append(MergedFile(path.name, writer.entries, path.stat().st_size))
+            inputs, ratio = _fill(writer, portions, target_bytes, ratio)
+        made.append(MergedFile(path.name, writer.entries, path.stat().st_size, tuple(joined(inputs))))
     written = sum(file.entries for file in made)
-    if written != entries or not entries:
+    if written != entries:
         raise InputError(f"{folder}: {written} entries were written of {entries} in {len(paths)} files")
     content = {"entries": entries, "inputs": [str(path) for path in paths], "files": [asdict(file) for file in made]}
     (folder / ACCOUNT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -98,10 +107,36 @@ def check_alike(paths: Sequence[Path]) -> tuple[list[str], int]:
     return branches, entries
 
 
-def _tables(paths: Sequence[Path], branches: Sequence[str]) -> Iterator[Tuples]:
-    for path in paths:
-        with open_tuples(path) as file:
-            yield from file.iterate(branches, file.block)
+def _fill(
+    writer: TupleWriter, portions: Portions, target_bytes: int, ratio: float | None
+) -> tuple[list[Portion], float | None]:
+    """Write one file.
+
+    How large entries are is known when they are written.  So half of what is free is filled at a time, with what the
+    sizes in memory and on disk of the last block let expect.
+
+    Args:
+        writer: of the file.
+        portions: where entries come from.
+        target_bytes: size of the file.
+        ratio: bytes on disk for one in memory; None where nothing has been written yet.
+
+    Returns:
+        What was written, and the ratio of the last block.
+    """
+    written: list[Portion] = []
+    size, free = 0, float(target_bytes)
+    while not portions.empty and (not written or free > FULL * target_bytes):
+        share = free if free < NEARLY * target_bytes else free / 2
+        block = portions.take(0 if ratio is None else share / ratio, LEAST, MOST)
+        for portion, table in block:
+            writer.append(table)
+            written.append(portion)
+        writer.flush()
+        before, size = size, writer.path.stat().st_size
+        ratio = (size - before) / sum(table.nbytes for _, table in block)
+        free = target_bytes - size
+    return written, ratio
 
 
 def read_account(folder: Path) -> list[MergedFile]:
@@ -117,7 +152,8 @@ def read_account(folder: Path) -> list[MergedFile]:
         InputError: no account, or a file is not as it says.
     """
     try:
-        files = [MergedFile(**row) for row in json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))["files"]]
+        rows = json.loads((folder / ACCOUNT).read_text(encoding="utf-8"))["files"]
+        files = [MergedFile(**row | {"inputs": tuple(Portion(**part) for part in row["inputs"])}) for row in rows]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{folder}: no usable {ACCOUNT} ({type(error).__name__}: {error}); merge again") from error
     for file in files:

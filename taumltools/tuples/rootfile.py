@@ -156,6 +156,10 @@ class RootFile:
         self._file.seek(0)
         self._file.write(header.ljust(BEGIN, b"\0") + first.key(BEGIN, parent=0) + first.payload)
 
+    def flush(self) -> None:
+        """Hand what was written over to the system, so that the size of the file tells of it."""
+        self._file.flush()
+
     def close(self) -> None:
         """Close the file; without :meth:`finish` it is no valid ROOT file."""
         self._file.close()

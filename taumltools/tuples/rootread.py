@@ -15,6 +15,7 @@ from taumltools.tuples.basketread import BasketReader
 from taumltools.tuples.columns import to_memory
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.generations import CONVERTED, expected_type
+from taumltools.tuples.kinds import advice
 from taumltools.tuples.reader import TupleReader, check_is_file, place
 from taumltools.tuples.schema import TREE, tautuple_schema
 from taumltools.tuples.treeread import read_tree
@@ -47,7 +48,7 @@ def _find_tree(file: Any, path: Path) -> Any:
     classes = {name.partition(";")[0]: kind for name, kind in file.classnames(recursive=False).items()}
     found = ", ".join(f"{name} ({kind})" for name, kind in classes.items()) or "nothing"
     if TREE not in classes:
-        raise InputError(f"{path}: there is no TTree '{TREE}' in it; it holds {found}")
+        raise InputError(f"{path}: there is no TTree '{TREE}' in it; it holds {found}{advice(file, 'tautuple')}")
     if classes[TREE] != "TTree":
         raise InputError(f"{path}: '{TREE}' is a {classes[TREE]}, expected a TTree; convert the file to a TTree")
     return file[TREE]

@@ -145,6 +145,7 @@ class VectorTreeWriter:
             job.branch.places.append(place)
             job.branch.sizes.append(size)
             job.branch.total += record.key_length + record.size
+        self._file.flush()
         self._ends.append(len(tuples) + (self._ends[-1] if self._ends else 0))
 
     def finish(self) -> None:

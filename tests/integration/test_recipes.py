@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, executed as they stand, each in a fresh copy of the repository."""
+"""The recipes of CONTRIBUTING.md and docs/sources.md, executed as they stand, each in a fresh copy of the repository."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def recipes() -> dict[str, list[tuple[str, str, str]]]:
+def sections(name: str) -> dict[str, list[tuple[str, str, str]]]:
     """Title to (language, file name or empty, text) of the fenced blocks below it."""
-    sections = re.split(r"^## ", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    return {section.splitlines()[0]: BLOCK.findall(section) for section in sections}
+    parts = re.split(r"^## ", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return {part.splitlines()[0]: BLOCK.findall(part) for part in parts}
+
+
+def recipes() -> dict[str, list[tuple[str, str, str]]]:
+    """All of CONTRIBUTING.md, and what docs/sources.md calls a recipe."""
+    title = "Only your own files"
+    return sections("CONTRIBUTING.md") | {title: sections("docs/sources.md")[title]}
 
 
 @pytest.fixture
@@ -43,8 +49,9 @@ def copy(tmp_path):
     return tmp_path, environment
 
 
-def test_there_are_five_recipes():
-    assert set(recipes()) == {"Add a dataset", "Add a feature", "Add a model", "Add a task", "Add a site"}
+def test_there_are_six_recipes():
+    added = {f"Add a {what}" for what in ("dataset", "feature", "model", "task", "site")}
+    assert set(recipes()) == added | {"Only your own files"}
     assert all(blocks for blocks in recipes().values())
 
 

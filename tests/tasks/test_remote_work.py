@@ -16,10 +16,12 @@ import tasks.bundles
 from tasks.base import PipelineTask
 from tasks.bundles import bundles
 from tasks.job import attempt, deliver
+from tasks.production import ProduceTuples
 from tasks.remote_work import RemoteWork, explain
 from taumltools.batch.layout import Layout
 from taumltools.batch.ledger import Attempt
 from taumltools.batch.resources import Resources
+from taumltools.config import load_campaign
 from taumltools.errors import InputError, PoolError, StoreError
 from taumltools.store import read_sidecar, sidecar_path
 
@@ -212,6 +214,20 @@ def test_submission_where_all_is_shared(work, monkeypatch, store):
     assert (folder / "jobs.sub").read_text().startswith(text)
     for kind in (made.layout.log, made.layout.delivery):  # HTCondor makes no folders
         assert kind(1, 1).parent.is_dir()
+
+
+def test_job_is_told_the_files_that_are_meant_where_the_command_is_given(work, monkeypatch, tmp_path):
+    """A job starts in another folder, so that relative files were others there."""
+    monkeypatch.chdir(tmp_path)
+    overrides = "+datasets.mine={title:x,source:tautuple,files:[DY]} +samples.train.mine={chunks:1}"
+    task = ProduceTuples(version="v1", campaign="tiny", dataset="mine", overrides=overrides)
+    parameters = RemoteWork(task, Layout(tmp_path / "b")).specification()["parameters"]
+    assert parameters["overrides"].startswith(overrides + " ")
+    monkeypatch.chdir("/")
+    load_campaign.cache_clear()
+    there = ProduceTuples.from_str_params(parameters)
+    assert there.source.files == (f"{tmp_path}/DY",)
+    assert there.folder == task.folder
 
 
 def test_submission_without_a_shared_file_system(work, monkeypatch, store):

@@ -14,6 +14,7 @@ from taumltools.config.production import (
     PileupConfig,
     ProductionConfig,
     TrackConfig,
+    chosen,
 )
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
@@ -83,6 +84,14 @@ def test_parts_can_be_given_as_mappings():
     config = ProductionConfig(pileup={"mean": 5}, hps={"mass_windows": {0: [-1, 1, 1]}})
     assert config.pileup.mean == 5.0
     assert config.hps.mass_windows == {0: (-1.0, 1.0, 1.0)}
+
+
+def test_chosen_settings_leave_the_others_alone():
+    hps = HpsConfig(min_pt=30.0)
+    config = chosen({"hps": hps, "jet.radius": 0.8, "jet.min_pt": 7.0})
+    assert config == ProductionConfig(hps=hps, jet={"radius": 0.8, "min_pt": 7.0})
+    with pytest.raises(ValidationError, match="radios"):
+        chosen({"jet.radios": 0.8})
 
 
 def test_settings_are_frozen():

@@ -105,6 +105,26 @@ def test_files_of_the_cms_tools_keep_their_generation(tmp_path):
         )
 
 
+def test_chain_of_2020_and_2025_lost_the_truth_silently(tmp_path):
+    old, new = (str(DATA / f"{kind}/input/DY/eventTuple_1.root") for kind in ("v1", "head"))
+    with pytest.raises(InputError) as error:
+        make_chain(tmp_path / "c.json", list_all([new, old]), open_one)
+    assert f"{old} is of the generation of 2020, {new} of that of 2025" in str(error.value)
+    assert "make two datasets" in str(error.value)
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_branches_that_are_left_out_are_told(tmp_path, caplog):
+    """A file of today with a few branches looks like one of 2020, and is not refused beside a whole one."""
+    for name, branches in (("a", ["evt", "tau_pt"]), ("b", ["evt", "tau_pt", "sv_pt", "sv_eta", "genLepton_kind"])):
+        write_tuples(tmp_path / f"{name}.arrow", mock_tuples(3), branches)
+    details = make_chain(tmp_path / "c.json", list_all([str(tmp_path)]), open_one)
+    assert details["generations"] == ["2020", "2025"]
+    assert caplog.messages == [
+        f"{tmp_path}/a.arrow ... (2 files): 3 branches that not all of them have are left out, e.g. genLepton_kind, sv_eta, sv_pt"
+    ]
+
+
 @pytest.mark.parametrize(("entries", "name"), [(4, "evt"), (3, "pfCand_pt")])
 def test_file_that_changed_is_refused(entries, name, tmp_path):
     write_tuples(tmp_path / "a.arrow", mock_tuples(3), ["evt"])

@@ -84,7 +84,10 @@ def test_files_and_folders_are_left_out_by_name(tree):
     ("source", "kwargs", "error", "message"),
     [
         ("none", {}, InputError, "none: no such directory, file or list of files"),
-        ("empty", {}, InputError, r"empty: no file matches '.*'; check the directory"),
+        ("empty", {}, InputError, "empty: no file ends with .root or .arrow; check what is in there"),
+        ("empty", {"exclude": ["a"]}, InputError, r"empty: .* or .arrow and is not left out \(a\); check what"),
+        ("data/T?/*.txt", {}, InputError, r"data/T\?/\*.txt: nothing matches this pattern; tuple files end with .root"),
+        ("*t*", {}, InputError, r"/\*t\*: 2 names match, e.g. .*/data, but no file that ends with .root or .arrow"),
         ("data", {"pattern": "("}, ConfigError, r"the pattern '\(' is no regular expression"),
         ("data", {"prefix": "/x"}, ConfigError, "the prefix '/x' has no meaning for the directory"),
     ],
@@ -163,7 +166,7 @@ def test_remote_files_are_not_looked_for(tmp_path):
         ("{tree}/TT/a.root 3", "{tree}/DY", r"list.txt:2: .*/DY/TT/a.root cannot be found .* set the prefix"),
         ("{tree}/DY/../TT/b.root 3\n{tree}/TT/b.root", "", "list.txt:3: .*/TT/b.root is listed already in line 2"),
         ("x/TT/b.root 3\ny/TT/b.root 3", "{tree}", "list.txt:3: .*/TT/b.root is listed already in line 2"),
-        ("", "", "list.txt: no file matches"),
+        ("", "", "list.txt: no file ends with .root or .arrow"),
     ],
 )
 def test_wrong_lines_are_named(line, prefix, message, tree):
