@@ -152,7 +152,9 @@ class DatasetConfig:
                 "'$CMSSW_BASE/src/TauMLTools/Production/python/Production.py'"
             )
         if self.source == "crab" and self.crab is None:
-            raise ValueError("crab is empty: source 'crab' needs job files and where the output goes, crab: {jobs: [...]}")
+            raise ValueError(
+                "crab is empty: source 'crab' needs job files and where the output goes, crab: {jobs: [...]}"
+            )
         if self.source not in ("pythia", "crab") and not self.files:
             raise ValueError(f"files is empty: source '{self.source}' needs folders, files, patterns or lists of files")
         _check_selector(self.selector, self.source, self.sample_type)
