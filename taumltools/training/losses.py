@@ -2,12 +2,13 @@
 
 Symbols: y one-hot target, p softmax output, both of shape (n, 4) in the order e, mu, tau,
 jet; x stands for one of e, mu, jet.  The constants of the focal losses are one over the
-integral of their kernel over [0, 1] (18/11 and 1.17153).
+integral of their kernel over [0, 1] (18/11 and 1.17153).  Short names as in the original
+code (``Le``, ``Hcat_jet``, ...) are those of :mod:`taumltools.training.metrics`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from taumltools.tuples.truth import TAU_TYPES
@@ -20,8 +21,18 @@ EPSILON = 1e-7
 SCALE_FACTORS = (1.0, 2.5, 5.0, 1.5)
 """Importance of e, mu, tau, jet in DeepTau v2.5."""
 
-Loss = Callable[[Any, Any], Any]
-"""(y, p) -> one value per row; tensors of the backend."""
+WORKING_POINTS: dict[str, tuple[float, ...]] = {
+    "e": (0.0630386, 0.1686942, 0.3628130, 0.681543, 0.8847544, 0.9675541, 0.9859251, 0.9928449),
+    "mu": (0.1058354, 0.2158633, 0.5551894, 0.8754835),
+    "jet": (0.2599605, 0.4249705, 0.5983682, 0.7848675, 0.8834768, 0.930868, 0.9573137, 0.9733927),
+}
+"""Thresholds on p_tau / (p_tau + p_x) with which a fit with working-point losses begins: those of DeepTau v2.1."""
+
+Points = Mapping[str, Any]
+"""Thresholds by other type (``e``, ``mu``, ``jet``), each of shape (k,)."""
+
+Loss = Callable[..., Any]
+"""(y, p) or (y, p, points) -> one value per row; tensors of the backend."""
 
 
 def _clip(value: Any) -> Any:
@@ -47,11 +58,16 @@ def tau_switch(p: Any) -> Any:
     return 0.5 * (ops.tanh(70.0 * (p[:, TAU] - 0.1)) + 1.0)
 
 
+def discriminator(p: Any, x: int) -> Any:
+    """p_tau / (p_tau + p_x), clipped: the score of taus against x that losses use."""
+    return _clip(p[:, TAU] / (p[:, TAU] + p[:, x] + EPSILON))
+
+
 def pair_crossentropy(y: Any, p: Any, x: int) -> Any:
     """Binary cross entropy of p_tau / (p_tau + p_x) on rows that are tau or x (``Le``, ``Lmu``, ``Ljet``)."""
     from keras import ops
 
-    q = _clip(p[:, TAU] / (p[:, TAU] + p[:, x] + EPSILON))
+    q = discriminator(p, x)
     return -y[:, TAU] * ops.log(q) - y[:, x] * ops.log(1.0 - q)
 
 
@@ -60,6 +76,19 @@ def class_crossentropy(y: Any, p: Any, x: int) -> Any:
     from keras import ops
 
     return -y[:, x] * ops.log(_clip(p[:, x]))
+
+
+def not_tau_crossentropy(y: Any, p: Any) -> Any:
+    """Cross entropy of calling a tau what is none (``Hbin``)."""
+    from keras import ops
+
+    return -(1.0 - y[:, TAU]) * ops.log(1.0 - _clip(p[:, TAU]))
+
+
+def switched_crossentropy(y: Any, p: Any, x: int, *, inverse: bool = False) -> Any:
+    """Cross entropy of rows of one class where p_tau is not small (``Hcat_x``), or where it is (``Hcat_xInv``)."""
+    switch = tau_switch(p)
+    return (1.0 - switch if inverse else switch) * class_crossentropy(y, p, x)
 
 
 def focal(y: Any, p: Any, x: int) -> Any:
@@ -116,12 +145,55 @@ def categorical_crossentropy(y: Any, p: Any) -> Any:
     return sum(class_crossentropy(y, p, x) for x in range(len(TAU_TYPES)))
 
 
+def working_point_loss(y: Any, p: Any, x: int, thresholds: Any) -> Any:
+    """Loss of taus against x that grows where working points cut (``We``, ``Wmu``, ``Wjet``).
+
+    With d = p_tau / (p_tau + p_x) and means over the thresholds t,
+    ``-B y_x d^2 ln(1 - d) - A y_tau (1 - d)^2 ln d``, ``A = 1 + mean (1 - tanh(40 (d - t))) / 2``
+    (thresholds that reject the row) and ``B = 1 + mean (1 + tanh(40 (d - t))) / 2`` (those it passes).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        x: which other type.
+        thresholds: on d, shape (k,).
+
+    Returns:
+        Loss per row, shape (n,).
+    """
+    from keras import ops
+
+    d = discriminator(p, x)
+    passed = ops.mean(0.5 * (1.0 + ops.tanh(40.0 * (d[:, None] - ops.cast(thresholds, d.dtype)[None, :]))), axis=1)
+    other = (1.0 + passed) * y[:, x] * d**2 * ops.log(1.0 - d)
+    tau = (2.0 - passed) * y[:, TAU] * (1.0 - d) ** 2 * ops.log(d)
+    return -other - tau
+
+
+def wp_loss(y: Any, p: Any, factors: Sequence[float] = SCALE_FACTORS, points: Points = WORKING_POINTS) -> Any:
+    """Sum of the three working-point losses, each with its scale factor (``WPloss``), shape (n,)."""
+    s = normalised(factors)
+    return sum(s[x] * working_point_loss(y, p, x, points[TAU_TYPES[x]]) for x in (E, MU, JET))
+
+
+def wp_loss_2(y: Any, p: Any, factors: Sequence[float] = SCALE_FACTORS, points: Points = WORKING_POINTS) -> Any:
+    """``WPloss`` plus a ninth of ``tau_crossentropy_v2`` (``WPloss2``), shape (n,)."""
+    return wp_loss(y, p, factors, points) + tau_crossentropy_v2(y, p, factors) / 9.0
+
+
 LOSSES: dict[str, Callable[..., Any]] = {
     "tau_crossentropy_v2": tau_crossentropy_v2,
     "tau_crossentropy": tau_crossentropy,
     "categorical_crossentropy": categorical_crossentropy,
+    "WPloss": wp_loss,
+    "WPloss2": wp_loss_2,
 }
 """Losses a training can name."""
+
+
+def uses_working_points(name: str) -> bool:
+    """Whether thresholds belong to the loss, which then change after each epoch."""
+    return LOSSES[name] in (wp_loss, wp_loss_2)
 
 
 def make_loss(name: str, factors: Sequence[float] = SCALE_FACTORS) -> Loss:
@@ -132,14 +204,14 @@ def make_loss(name: str, factors: Sequence[float] = SCALE_FACTORS) -> Loss:
         factors: importance of e, mu, tau, jet; the plain cross entropy has none.
 
     Returns:
-        The loss, ready for ``keras.Model.compile``.
+        A function (y, p, points) of which losses without working points ignore the last.
     """
     function = LOSSES[name]
-    if function is categorical_crossentropy:
-        return categorical_crossentropy
 
-    def loss(y: Any, p: Any) -> Any:
-        return function(y, p, factors)
+    def loss(y: Any, p: Any, points: Points = WORKING_POINTS) -> Any:
+        if function is categorical_crossentropy:
+            return function(y, p)
+        return function(y, p, factors, points) if uses_working_points(name) else function(y, p, factors)
 
     loss.__name__ = name
     return loss

@@ -1,12 +1,72 @@
-"""Figures that follow a fit: loss, accuracy and the three discriminators."""
+"""Figures that follow a fit: losses by their short names, accuracy and the three discriminators."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
+from taumltools.training import losses
+from taumltools.training.losses import JET, MU, TAU, E
 from taumltools.tuples.truth import TAU_TYPES
 
-TAU = TAU_TYPES.index("tau")
+OTHERS = (E, MU, JET)
+
+RowMetric = Callable[[Any, Any, Sequence[float], losses.Points], Any]
+"""(y, p, scale factors, working points) -> one value per row."""
+
+
+def _fixed(function: Callable[..., Any], *arguments: Any, **options: Any) -> RowMetric:
+    return lambda y, p, _factors, _points: function(y, p, *arguments, **options)
+
+
+def _working_point(x: int) -> RowMetric:
+    return lambda y, p, _factors, points: losses.working_point_loss(y, p, x, points[TAU_TYPES[x]])
+
+
+METRICS: dict[str, RowMetric] = {
+    "tau_crossentropy": lambda y, p, factors, _: losses.tau_crossentropy(y, p, factors),
+    "tau_crossentropy_v2": lambda y, p, factors, _: losses.tau_crossentropy_v2(y, p, factors),
+    "categorical_crossentropy": _fixed(losses.categorical_crossentropy),
+    **{f"L{TAU_TYPES[x]}": _fixed(losses.pair_crossentropy, x) for x in OTHERS},
+    **{f"H{TAU_TYPES[x]}": _fixed(losses.class_crossentropy, x) for x in (E, MU, TAU, JET)},
+    **{f"Hcat_{TAU_TYPES[x]}": _fixed(losses.switched_crossentropy, x) for x in OTHERS},
+    "Hbin": _fixed(losses.not_tau_crossentropy),
+    **{f"Hcat_{TAU_TYPES[x]}Inv": _fixed(losses.switched_crossentropy, x, inverse=True) for x in OTHERS},
+    **{f"F{TAU_TYPES[x]}": _fixed(losses.focal, x) for x in OTHERS},
+    "Fcmb": _fixed(losses.focal_not_tau),
+    **{f"W{TAU_TYPES[x]}": _working_point(x) for x in OTHERS},
+    "WPloss": lambda y, p, factors, points: losses.wp_loss(y, p, factors, points),
+    "WPloss2": lambda y, p, factors, points: losses.wp_loss_2(y, p, factors, points),
+}
+"""Losses that can be followed, by the names of the original code; their meaning is in docs/training.md."""
+
+
+def row_values(
+    names: Sequence[str],
+    y: np.ndarray,
+    p: np.ndarray,
+    factors: Sequence[float] = losses.SCALE_FACTORS,
+    points: losses.Points = losses.WORKING_POINTS,
+) -> np.ndarray:
+    """Losses of each row.
+
+    Args:
+        names: keys of :data:`METRICS`.
+        y: one-hot targets, float32, shape (n, 4).
+        p: probabilities, float32, shape (n, 4).
+        factors: importance of e, mu, tau, jet.
+        points: thresholds of the working-point losses.
+
+    Returns:
+        float64, shape (number of names, n).
+    """
+    from keras import ops
+
+    target, prediction = ops.convert_to_tensor(y), ops.convert_to_tensor(p)
+    rows = [ops.convert_to_numpy(METRICS[name](target, prediction, factors, points)) for name in names]
+    return np.array(rows, np.float64).reshape(len(names), len(y))
 
 
 def discriminator(probability: np.ndarray, against: int) -> np.ndarray:

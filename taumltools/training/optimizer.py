@@ -23,11 +23,15 @@ def learning_rate(config: TrainingConfig, step: int, steps: int) -> float:
         steps: steps of the whole fit.
 
     Returns:
-        The rate: constant; or rising linearly over the first steps and then falling to 0
-        along a cosine (Loshchilov, Hutter 2016, without restarts).
+        The rate: constant; or halved at every epoch (from 0) that ``step_epochs`` divides; or rising
+        linearly over the first steps and then falling to 0 along a cosine (Loshchilov, Hutter 2016,
+        without restarts).
     """
     if config.schedule == "constant":
         return config.learning_rate
+    if config.schedule == "step":
+        epoch = step * config.epochs // steps
+        return config.learning_rate * 0.5 ** (epoch // config.step_epochs)
     warm_up = max(int(steps * WARM_UP), 1)
     if step < warm_up:
         return config.learning_rate * (step + 1) / warm_up
@@ -46,7 +50,11 @@ def make_optimizer(config: TrainingConfig) -> Any:
     """
     import keras
 
-    options: dict[str, Any] = {"learning_rate": config.learning_rate, "global_clipnorm": config.clip_norm}
+    from taumltools.training.nadam import Nadam
+
+    options: dict[str, Any] = {"learning_rate": config.learning_rate, "global_clipnorm": config.clip_norm or None}
     if config.optimizer == "adamw":
         return keras.optimizers.AdamW(weight_decay=config.weight_decay, **options)
-    return {"adam": keras.optimizers.Adam, "nadam": keras.optimizers.Nadam}[config.optimizer](**options)
+    if config.optimizer == "nadam":
+        return Nadam(schedule_decay=config.schedule_decay, **options)
+    return keras.optimizers.Adam(**options)
