@@ -7,6 +7,7 @@ the loader and the first layer of the network.  What expressions may contain is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Literal
 
@@ -15,6 +16,9 @@ from pydantic import model_validator
 from taumltools.config.base import settings
 
 ScalingType = Literal["none", "linear", "normal", "categorical"]
+
+CELL_FEATURES = "cell_features"
+"""Name of the block of values that all filled cells of a tau candidate repeat."""
 
 
 @settings
@@ -94,7 +98,7 @@ class ObjectBlock:
     def _content(self) -> ObjectBlock:
         if self.max_objects < 0:
             raise ValueError(f"max_objects must not be negative, found {self.max_objects}")
-        if not self.features:
+        if not _enabled(self.features):
             raise ValueError("a block needs at least one feature")
         return self
 
@@ -145,6 +149,59 @@ class CellsConfig:
     components: dict[str, tuple[str, ...]]
     features: dict[str, FeatureConfig] = field(default_factory=dict)
 
+    def check(self, objects: Mapping[str, ObjectBlock]) -> None:
+        """Refuse components of unknown or shortened blocks, and grids without an unknown grid.
+
+        Args:
+            objects: the blocks of objects.
+
+        Raises:
+            ValueError: what is wrong, by name.
+        """
+        if not self.grids or not self.components or not all(self.components.values()):
+            raise ValueError("cells need at least one grid and one component, and components at least one block")
+        for component, blocks in self.components.items():
+            for name in blocks:
+                if name not in objects:
+                    raise ValueError(f"component '{component}': no block '{name}'; known are {', '.join(objects)}")
+                if objects[name].max_objects:
+                    raise ValueError(
+                        f"component '{component}': set max_objects of '{name}' to 0, cells see all objects"
+                    )
+        for name, grid in self.grids.items():
+            if grid.without and (grid.without not in self.grids or grid.without == name):
+                raise ValueError(f"grid '{name}': without names no other grid, found '{grid.without}'")
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """Blocks that feed cells, in the order in which components name them, each once."""
+        return tuple(dict.fromkeys(name for blocks in self.components.values() for name in blocks))
+
+
+TypeName = Literal["e", "mu", "tau", "jet", "emb_e", "emb_mu", "emb_tau", "emb_jet", "data"]
+
+
+@settings
+class SelectionConfig:
+    """Which entries are there for training.
+
+    Attributes:
+        types: truth types to keep.
+        require: what entries with a type must fulfil, a condition on tau-level branches, e.g.
+            ``tau_byDeepTau2017v2p1VSjetraw > -1``; empty: nothing.
+        unmatched: keep entries with a reconstructed tau that have no truth type; they have no label and no weight.
+    """
+
+    types: tuple[TypeName, ...] = ("e", "mu", "tau", "jet")
+    require: str = ""
+    unmatched: bool = False
+
+    @model_validator(mode="after")
+    def _types(self) -> SelectionConfig:
+        if not self.types or len(set(self.types)) != len(self.types):
+            raise ValueError(f"types needs at least one truth type, each once, found {list(self.types)}")
+        return self
+
 
 @settings
 class FeaturesConfig:
@@ -155,25 +212,72 @@ class FeaturesConfig:
         taus: features with one value per tau candidate, by name.
         objects: blocks with one row per object, by block name.
         cells: what cells of grids hold; None: there are no grids.
+        selection: which entries are there for training.
+        infinite: ``refuse`` stops where a feature is infinite; ``keep`` leaves it to the limits of the scaling.
+        nan_limit: largest fraction of NaN among the values of a feature whose condition holds; 1: no limit.
     """
 
     taus: dict[str, FeatureConfig]
     objects: dict[str, ObjectBlock] = field(default_factory=dict)
     title: str = ""
     cells: CellsConfig | None = None
+    selection: SelectionConfig = field(default_factory=SelectionConfig)
+    infinite: Literal["refuse", "keep"] = "refuse"
+    nan_limit: float = 1.0
 
     @model_validator(mode="after")
     def _names(self) -> FeaturesConfig:
-        if not self.taus:
+        if not _enabled(self.taus):
             raise ValueError("taus needs at least one feature")
         names = [*self.taus, *self.objects, *(f for block in self.objects.values() for f in block.features)]
+        if self.cells is not None:
+            names += [*self.cells.grids, *self.cells.components, *self.cells.features]
+            self.cells.check(self.objects)
         for name in names:
             if not name.isidentifier():
                 raise ValueError(f"'{name}' is not a name: use letters, digits and underscores")
-        if "taus" in self.objects:
-            raise ValueError("a block of objects cannot be called 'taus'")
+        for reserved in ("taus", CELL_FEATURES, "cell", "offsets"):
+            if reserved in self.objects:
+                raise ValueError(f"a block of objects cannot be called '{reserved}'")
+        _check_ranges_of_grids(self)
         return self
 
     def blocks(self) -> dict[str, dict[str, FeatureConfig]]:
-        """All features by block; the block of tau-level features is ``taus``."""
-        return {"taus": self.taus, **{name: block.features for name, block in self.objects.items()}}
+        """All enabled features by block.
+
+        Returns:
+            ``taus`` (one value per tau candidate), ``cell_features`` (repeated by every filled cell)
+            if there are any, and every block of objects.
+        """
+        cells = _enabled(self.cells.features) if self.cells is not None else {}
+        return {
+            "taus": _enabled(self.taus),
+            **({CELL_FEATURES: cells} if cells else {}),
+            **{name: _enabled(block.features) for name, block in self.objects.items()},
+        }
+
+    def grids_of(self, block: str) -> tuple[str, ...]:
+        """Grids whose cells hold features of a block; empty for a block that feeds no cells.
+
+        Args:
+            block: a name among :meth:`blocks`.
+        """
+        if self.cells is None:
+            return ()
+        return tuple(self.cells.grids) if block in {*self.cells.blocks, CELL_FEATURES} else ()
+
+
+def _enabled(features: dict[str, FeatureConfig]) -> dict[str, FeatureConfig]:
+    return {name: feature for name, feature in features.items() if feature.enabled}
+
+
+def _check_ranges_of_grids(config: FeaturesConfig) -> None:
+    """Ranges by grid are of blocks that feed cells, and are given for every grid."""
+    for block, features in config.blocks().items():
+        for name, feature in features.items():
+            grids = feature.scaling.grids
+            if grids and set(grids) != set(config.grids_of(block)):
+                raise ValueError(
+                    f"{block}.{name}: scaling by grid names {sorted(grids)}, "
+                    f"the grids of this block are {sorted(config.grids_of(block)) or 'none'}"
+                )

@@ -73,7 +73,8 @@ def apply_network(
     """
     paths = [tuple_paths] if isinstance(tuple_paths, str | Path) else list(tuple_paths)
     truth = sample_type != "Data"
-    wanted = [*required_branches(features, truth=truth), *(TRUTH_BRANCHES if truth else ()), *branches_of(columns)]
+    needed = required_branches(features, truth=truth, keep="reconstructed")
+    wanted = [*needed, *(TRUTH_BRANCHES if truth else ()), *branches_of(columns)]
     branches = list(dict.fromkeys(wanted))
     network = network or _load(model_dir)
     scored = 0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from taumltools.config.features import FeatureConfig, FeaturesConfig, ObjectBlock
+from taumltools.config.features import CELL_FEATURES, FeatureConfig, FeaturesConfig, GridConfig, ObjectBlock
 from taumltools.errors import ConfigError
-from taumltools.features.expression import Expression, parse
+from taumltools.features.expression import Expression, conjuncts, parse
 from taumltools.tuples.columns import nearest_names
 from taumltools.tuples.schema import Schema, tautuple_schema
 
@@ -51,14 +51,14 @@ class Block:
 
     Attributes:
         collection: prefix of the collection.
-        select: which objects; None means all.
+        select: which objects: conditions that must all hold, in the order in which they are tried.
         order: sort key, largest first.
         max_objects: how many are kept.
         features: by name.
     """
 
     collection: str
-    select: Expression | None
+    select: tuple[Expression, ...]
     order: Expression
     max_objects: int
     features: dict[str, Feature]
@@ -67,21 +67,52 @@ class Block:
     def names(self) -> frozenset[str]:
         """Branches it needs."""
         used = [feature.names for feature in self.features.values()]
-        selection = self.select.names if self.select else frozenset()
-        return self.order.names | selection | frozenset().union(*used)
+        return self.order.names.union(*(condition.names for condition in self.select), *used)
+
+
+@dataclass(frozen=True)
+class CellsDefinition:
+    """What is needed to fill cells.
+
+    Attributes:
+        grids: by name.
+        blocks: blocks of objects that feed them.
+        features: values of the tau candidate that every filled cell repeats.
+        directions: branches with the directions of tau candidates and objects.
+    """
+
+    grids: dict[str, GridConfig]
+    blocks: tuple[str, ...]
+    features: dict[str, Feature]
+    directions: frozenset[str]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Branches cells need."""
+        return self.directions.union(*(feature.names for feature in self.features.values()))
 
 
 @dataclass(frozen=True)
 class Definition:
-    """All checked features of a configuration."""
+    """All checked features of a configuration.
+
+    Attributes:
+        taus: tau-level features.
+        objects: blocks of objects.
+        cells: what cells need; None without grids.
+        require: what entries for training must fulfil; None: nothing.
+    """
 
     taus: dict[str, Feature]
     objects: dict[str, Block]
+    cells: CellsDefinition | None = None
+    require: Expression | None = None
 
     @property
     def names(self) -> frozenset[str]:
         """Branches all features need."""
-        parts: list[Feature | Block] = [*self.taus.values(), *self.objects.values()]
+        parts: list[Feature | Block | CellsDefinition] = [*self.taus.values(), *self.objects.values()]
+        parts += [self.cells] if self.cells is not None else []
         return frozenset().union(*(part.names for part in parts))
 
 
@@ -99,11 +130,31 @@ def define(config: FeaturesConfig) -> Definition:
             collection, or truth; the message names feature, formula and position.
     """
     schema = tautuple_schema()
-    taus = {name: _feature("taus", name, item, schema, "") for name, item in config.taus.items()}
-    return Definition(taus, {name: _block(name, block, schema) for name, block in config.objects.items()})
+    blocks = config.blocks()
+    require = config.selection.require
+    return Definition(
+        taus={name: _feature("taus", name, item, schema, "") for name, item in blocks["taus"].items()},
+        objects={name: _block(name, block, blocks[name], schema) for name, block in config.objects.items()},
+        cells=_cells(config, schema),
+        require=_expression(require, "selection.require", schema, "") if require else None,
+    )
 
 
-def _block(name: str, block: ObjectBlock, schema: Schema) -> Block:
+def _cells(config: FeaturesConfig, schema: Schema) -> CellsDefinition | None:
+    if config.cells is None:
+        return None
+    directions = {"tau_pt", "tau_eta", "tau_phi"}
+    for name in config.cells.blocks:
+        prefix = config.objects[name].collection
+        directions |= {f"{prefix}_eta", f"{prefix}_phi"}
+        if f"{prefix}_eta" not in schema or f"{prefix}_phi" not in schema:
+            raise ConfigError(f"cells: block '{name}': '{prefix}' has no eta and phi, its objects have no cell")
+    repeated = config.blocks().get(CELL_FEATURES, {})
+    features = {name: _feature(CELL_FEATURES, name, item, schema, "") for name, item in repeated.items()}
+    return CellsDefinition(config.cells.grids, config.cells.blocks, features, frozenset(directions))
+
+
+def _block(name: str, block: ObjectBlock, features: dict[str, FeatureConfig], schema: Schema) -> Block:
     fields = schema.collections.get(block.collection)
     if fields is None:
         known = ", ".join(schema.collections)
@@ -114,10 +165,10 @@ def _block(name: str, block: ObjectBlock, schema: Schema) -> Block:
     select = _expression(block.select, f"{name}.select", schema, block.collection) if block.select else None
     return Block(
         collection=block.collection,
-        select=select,
+        select=conjuncts(select) if select is not None else (),
         order=_expression(order, f"{name}.order", schema, block.collection),
         max_objects=block.max_objects,
-        features={f: _feature(name, f, item, schema, block.collection) for f, item in block.features.items()},
+        features={f: _feature(name, f, item, schema, block.collection) for f, item in features.items()},
     )
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 
 from taumltools.config.features import FeaturesConfig
-from taumltools.errors import ConfigError, InputError
-from taumltools.features.definition import Block, Definition, Feature, define
-from taumltools.features.expression import Expression
+from taumltools.errors import InputError
+from taumltools.features.columns import Objects, as_float, holds
+from taumltools.features.definition import Block, CellsDefinition, Definition, Feature, define
+from taumltools.features.grid import Positions, fill_cells
+from taumltools.features.selection import Keep, select_entries, types_of
 from taumltools.features.table import FlatTuples
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.schema import tautuple_schema
-from taumltools.tuples.truth import NO_TYPE, TAU_TYPES, TRUTH_BRANCHES, truth_type
-
-Keep = Literal["labelled", "reconstructed", "all"]
+from taumltools.tuples.truth import TRUTH_BRANCHES
 
 INDEX_BRANCHES = ("run", "lumi", "evt", "tau_index", "tau_pt", "tau_eta", "tau_phi", "tau_decayMode")
 """Branches copied unchanged into the index of a flat tuple."""
@@ -25,12 +25,13 @@ ORIGIN_BRANCHES = ("dataset_id", "dataset_group_id")
 """Copied too where they exist: mixing adds them."""
 
 
-def required_branches(config: FeaturesConfig, *, truth: bool = True) -> list[str]:
+def required_branches(config: FeaturesConfig, *, truth: bool = True, keep: Keep = "labelled") -> list[str]:
     """TauTuple branches that :func:`make_flat` needs.
 
     Args:
         config: the features.
         truth: include what the truth type needs.
+        keep: which entries, as for :func:`make_flat`.
 
     Returns:
         Branch names in schema order.
@@ -38,7 +39,10 @@ def required_branches(config: FeaturesConfig, *, truth: bool = True) -> list[str
     Raises:
         ConfigError: a wrong formula.
     """
-    names = define(config).names | set(INDEX_BRANCHES) | (set(TRUTH_BRANCHES) if truth else set())
+    definition = define(config)
+    names = definition.names | set(INDEX_BRANCHES) | (set(TRUTH_BRANCHES) if truth else set())
+    if keep == "labelled" and definition.require is not None:
+        names |= definition.require.names
     return [name for name in tautuple_schema().branches if name in names]
 
 
@@ -50,14 +54,14 @@ def make_flat(
     first_entry: int = 0,
     sample_type: str = "MC",
 ) -> FlatTuples:
-    """Evaluate all features.
+    """Evaluate all features and fill all cells.
 
     Args:
         tuples: tau candidates with at least :func:`required_branches`.
         config: the features.
-        keep: ``"labelled"`` keeps entries with a reconstructed tau and one of the four
-            types a network is trained on, ``"reconstructed"`` those with a reconstructed
-            tau, ``"all"`` everything.
+        keep: ``"labelled"`` keeps what the settings want for training (by default entries with
+            a reconstructed tau and one of the four types), ``"reconstructed"`` those with a
+            reconstructed tau, ``"all"`` everything.
         first_entry: position of the first entry in its file, for the index column ``entry``.
         sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type.
 
@@ -69,38 +73,19 @@ def make_flat(
         InputError: a branch is missing, or a feature is infinite somewhere.
     """
     definition = define(config)
-    types = _types(tuples, keep, sample_type)
-    rows, dropped = _select(tuples, types, keep)
+    types = types_of(tuples, keep, sample_type)
+    rows, dropped = select_entries(tuples, types, keep, config.selection, definition.require)
     index = {name: tuples[name] for name in INDEX_BRANCHES}
     index |= {name: tuples[name] for name in ORIGIN_BRANCHES if name in tuples}
     index |= {"entry": first_entry + np.arange(len(tuples), dtype=np.int64), "tau_type": types}
     index = {name: column[rows] for name, column in index.items()}
-    taus, objects = _features(definition, _needed(tuples, definition).take(rows), index["entry"])
-    return FlatTuples(index, taus, objects, dropped)
-
-
-def _types(tuples: Tuples, keep: Keep, sample_type: str) -> np.ndarray:
-    if keep != "labelled" and any(name not in tuples for name in TRUTH_BRANCHES):
-        return np.full(len(tuples), NO_TYPE, np.int8)
-    return truth_type(tuples, sample_type)
-
-
-def _select(tuples: Tuples, types: np.ndarray, keep: Keep) -> tuple[np.ndarray, dict[str, int]]:
-    reconstructed = tuples["tau_index"] >= 0
-    reasons: dict[str, np.ndarray] = {}
-    if keep != "all":
-        reasons["no reconstructed tau"] = ~reconstructed
-    if keep == "labelled":
-        reasons["no truth type"] = reconstructed & (types == NO_TYPE)
-        reasons["type is not e, mu, tau or jet"] = reconstructed & (types >= len(TAU_TYPES))
-    keep_entry = np.ones(len(tuples), bool)
-    for drop in reasons.values():
-        keep_entry &= ~drop
-    return np.flatnonzero(keep_entry), {reason: int(drop.sum()) for reason, drop in reasons.items()}
+    needed = _needed(tuples, definition)
+    needed = needed if len(rows) == len(tuples) else needed.take(rows)
+    return _Evaluation(needed, index["entry"], config.infinite == "keep").table(definition, index, dropped)
 
 
 def _needed(tuples: Tuples, definition: Definition) -> Tuples:
-    """The columns the features need, integers as float64 with NaN for missing."""
+    """The columns the features need."""
     scalars: dict[str, np.ndarray] = {}
     fields: dict[str, dict[str, np.ndarray]] = {}
     for name in sorted(definition.names):
@@ -113,72 +98,91 @@ def _needed(tuples: Tuples, definition: Definition) -> Tuples:
     return Tuples(scalars or {"tau_index": tuples["tau_index"]}, jagged)
 
 
-def _as_float(column: np.ndarray, name: str) -> np.ndarray:
-    """Floats as they are; integers in float64, with NaN where the schema says missing.
+class _Evaluation:
+    """All features of some entries."""
 
-    A missing constant of 0 is not converted: there it cannot be told from a value.
-    """
-    if column.dtype.kind == "f":
-        return column
-    missing = tautuple_schema()[name].missing
-    values = column.astype(np.float64)
-    if missing:
-        values[column == missing] = np.nan
-    return values
+    def __init__(self, tuples: Tuples, entries: np.ndarray, keep_infinite: bool) -> None:
+        self._scalars = {name: as_float(column, name) for name, column in tuples.scalars.items()}
+        self._collections = {prefix: Objects(prefix, tuples, self._scalars) for prefix in tuples.collections}
+        self._entries = entries
+        self._keep_infinite = keep_infinite
+        self._nan: Counter[str] = Counter()
+
+    def table(self, definition: Definition, index: dict[str, np.ndarray], dropped: dict[str, int]) -> FlatTuples:
+        """The flat table of these entries."""
+        taus = self._tau_level(definition.taus)
+        objects, positions = {}, {}
+        for name, block in definition.objects.items():
+            rows, offsets = self._rows(block)
+            objects[name] = Collection(offsets, self._features(block, rows))
+            if definition.cells is not None and name in definition.cells.blocks:
+                positions[name] = self._positions(block, rows, offsets)
+        cells = _cells(definition.cells, positions, len(self._entries)) if definition.cells is not None else {}
+        repeated = self._tau_level(definition.cells.features) if definition.cells is not None else {}
+        return FlatTuples(index, taus, objects, dropped, repeated, cells, dict(self._nan))
+
+    def _tau_level(self, features: Mapping[str, Feature]) -> dict[str, np.ndarray]:
+        return {name: self._evaluate(feature, self._scalars, None) for name, feature in features.items()}
+
+    def _rows(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """The objects of a block, sorted, and their offsets."""
+        objects = self._collections[block.collection]
+        rows = objects.select(block.select)
+        key = block.order.evaluate(objects.columns(block.order.names, rows))
+        return _leading(rows, objects.owner, key, len(self._entries), block.max_objects)
+
+    def _features(self, block: Block, rows: np.ndarray) -> dict[str, np.ndarray]:
+        objects = self._collections[block.collection]
+        used = objects.columns(frozenset().union(*(f.names for f in block.features.values())), rows)
+        owner = objects.owner[rows]
+        return {name: self._evaluate(feature, used, owner) for name, feature in block.features.items()}
+
+    def _positions(self, block: Block, rows: np.ndarray, offsets: np.ndarray) -> Positions:
+        columns = self._collections[block.collection].collection.columns
+        taus = (self._scalars["tau_pt"], self._scalars["tau_eta"], self._scalars["tau_phi"])
+        return Positions.of(offsets, (columns["eta"][rows], columns["phi"][rows]), taus)
+
+    def _evaluate(self, feature: Feature, columns: Mapping[str, np.ndarray], owner: np.ndarray | None) -> np.ndarray:
+        """One feature in float32; ``owner`` says which entry each row belongs to, None: its own."""
+        size = len(self._entries) if owner is None else len(owner)
+        with np.errstate(over="ignore"):
+            values = np.broadcast_to(feature.value.evaluate(columns), size).astype(np.float32)
+        nan = np.isnan(values)
+        if feature.valid is not None:
+            undefined = ~holds(feature.valid, columns, size)
+            values[undefined] = np.nan
+            nan &= ~undefined
+        if count := int(np.count_nonzero(nan)):
+            self._nan[feature.label] += count
+        if not self._keep_infinite:
+            _refuse_infinite(feature, values, self._entries if owner is None else self._entries[owner])
+        return values
 
 
-def _features(
-    definition: Definition, tuples: Tuples, entries: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, Collection]]:
-    scalars = {name: _as_float(column, name) for name, column in tuples.scalars.items()}
-    taus = {name: _evaluate(feature, scalars, entries) for name, feature in definition.taus.items()}
-    objects = {name: _block(block, tuples, scalars, entries) for name, block in definition.objects.items()}
-    return taus, objects
-
-
-def _block(block: Block, tuples: Tuples, scalars: Mapping[str, np.ndarray], entries: np.ndarray) -> Collection:
-    collection = tuples.collections[block.collection]
-    owner = collection.owner
-
-    def columns(names: frozenset[str], rows: np.ndarray | slice) -> dict[str, np.ndarray]:
-        return {n: scalars[n][owner[rows]] if n in scalars else _as_float(tuples[n][rows], n) for n in names}
-
-    rows = np.arange(len(owner))
-    if block.select is not None:
-        rows = np.flatnonzero(_condition(block.select, columns(block.select.names, slice(None)), len(owner)))
-    key = block.order.evaluate(columns(block.order.names, rows))
-    rows, offsets = _leading(rows, owner, key, len(collection), block.max_objects)
-    used = columns(frozenset().union(*(f.names for f in block.features.values())), rows)
-    values = {name: _evaluate(f, used, entries[owner[rows]]) for name, f in block.features.items()}
-    return Collection(offsets, values)
+def _cells(cells: CellsDefinition, positions: dict[str, Positions], entries: int) -> dict:
+    return {
+        name: fill_cells(
+            grid, entries, {b: positions[b] for b in cells.blocks}, cells.grids[grid.without] if grid.without else None
+        )
+        for name, grid in cells.grids.items()
+    }
 
 
 def _leading(
     rows: np.ndarray, owner: np.ndarray, key: np.ndarray, n: int, max_objects: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sort the rows of each owner by descending key and keep the first ``max_objects``."""
+    """Sort the rows of each owner by descending key and keep the first ``max_objects``; 0 keeps all."""
     order = np.lexsort((-np.broadcast_to(key, rows.shape), owner[rows]))
     rows = rows[order]
     counts = np.bincount(owner[rows], minlength=n)
-    first = np.cumsum(counts) - counts
-    rank = np.arange(len(rows)) - np.repeat(first, counts)
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(counts, max_objects))]).astype(np.int64)
-    return rows[rank < max_objects], offsets
+    if max_objects:
+        first = np.cumsum(counts) - counts
+        rank = np.arange(len(rows)) - np.repeat(first, counts)
+        rows, counts = rows[rank < max_objects], np.minimum(counts, max_objects)
+    return rows, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
 
 
-def _condition(expression: Expression, columns: Mapping[str, np.ndarray], size: int) -> np.ndarray:
-    result = expression.evaluate(columns)
-    if result.dtype != np.bool_:
-        raise ConfigError(f'"{expression.text}" is a number, not a condition: compare it with something')
-    return np.broadcast_to(result, size)
-
-
-def _evaluate(feature: Feature, columns: Mapping[str, np.ndarray], entries: np.ndarray) -> np.ndarray:
-    """One feature in float32; ``entries`` says to which entry each row belongs."""
-    with np.errstate(over="ignore"):
-        values = np.broadcast_to(feature.value.evaluate(columns), len(entries)).astype(np.float32)
-    if feature.valid is not None:
-        values[~_condition(feature.valid, columns, len(entries))] = np.nan
+def _refuse_infinite(feature: Feature, values: np.ndarray, entries: np.ndarray) -> None:
     infinite = np.isinf(values)
     if infinite.any():
         at = int(np.flatnonzero(infinite)[0])
@@ -186,4 +190,3 @@ def _evaluate(feature: Feature, columns: Mapping[str, np.ndarray], entries: np.n
             f"feature {feature.label} is infinite in {int(infinite.sum())} of {len(values)} rows, first in entry "
             f'{int(entries[at])}: "{feature.value.text}"; exclude such rows with a condition (valid: ...)'
         )
-    return values

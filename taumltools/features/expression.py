@@ -36,8 +36,23 @@ def dphi(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def delta_r(eta1: np.ndarray, phi1: np.ndarray, eta2: np.ndarray, phi2: np.ndarray) -> np.ndarray:
-    """Distance in (eta, phi) of two directions; angles in rad."""
-    return np.hypot(np.subtract(eta1, eta2), dphi(phi1, phi2))
+    """Distance in (eta, phi) of two directions, in float64 as that of cells; angles in rad."""
+    return np.hypot(np.subtract(eta1, eta2, dtype=np.float64), dphi(float64(phi1), phi2))
+
+
+def float64(value: np.ndarray) -> np.ndarray:
+    """The value in double precision, and so all that is computed from it."""
+    return np.asarray(value, np.float64)
+
+
+def quotient(value: np.ndarray, divisor: np.ndarray) -> np.ndarray:
+    """Quotient of whole numbers, rounded towards zero as ``/`` of C++ does.
+
+    Examples:
+        >>> quotient(np.array([11.0, -1.0]), 5).tolist()
+        [2.0, -0.0]
+    """
+    return np.trunc(np.true_divide(value, divisor))
 
 
 def isnormal(value: np.ndarray) -> np.ndarray:
@@ -51,12 +66,15 @@ FUNCTIONS: dict[str, tuple[Callable[..., np.ndarray], int]] = {
     "delta_r": (delta_r, 4),
     "dphi": (dphi, 2),
     "exp": (np.exp, 1),
+    "float64": (float64, 1),
     "hypot": (np.hypot, 2),
     "isfinite": (np.isfinite, 1),
     "isnormal": (isnormal, 1),
     "log": (np.log, 1),
     "maximum": (np.maximum, 2),
     "minimum": (np.minimum, 2),
+    "quotient": (quotient, 2),
+    "remainder": (np.fmod, 2),
     "sqrt": (np.sqrt, 1),
     "where": (np.where, 3),
 }
@@ -147,6 +165,25 @@ def parse(text: str, where: str = "") -> Expression:
     names: set[str] = set()
     _check(tree, text.strip(), where, names)
     return Expression(text.strip(), frozenset(names), tree)
+
+
+def conjuncts(expression: Expression) -> tuple[Expression, ...]:
+    """Conditions that together are the given one: what its outermost ``and`` joins.
+
+    Args:
+        expression: a condition.
+
+    Returns:
+        The parts; the expression itself if it is no ``and``.
+
+    Examples:
+        >>> [part.text for part in conjuncts(parse("pfCand_pt > 1 and (pfCand_dz < 0 or pfCand_dz > 1)"))]
+        ['pfCand_pt > 1', 'pfCand_dz < 0 or pfCand_dz > 1']
+    """
+    tree = expression.tree
+    if not (isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)):
+        return (expression,)
+    return tuple(part for value in tree.values for part in conjuncts(parse(ast.unparse(value))))
 
 
 def _error(text: str, where: str, column: int, problem: str) -> ConfigError:

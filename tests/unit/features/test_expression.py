@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taumltools.errors import ConfigError
-from taumltools.features.expression import FUNCTIONS, delta_r, dphi, isnormal, parse
+from taumltools.features.expression import FUNCTIONS, conjuncts, delta_r, dphi, isnormal, parse
 
 X = np.array([-2.0, 0.0, 3.0, np.nan], np.float32)
 Y = np.array([1.0, 2.0, 0.0, 4.0], np.float32)
@@ -111,6 +111,27 @@ def test_delta_r_across_the_seam():
 def test_isnormal_as_in_cpp():
     values = np.array([0.0, 1e-40, 1e-38, 1.2e-38, -1.0, np.nan, np.inf], np.float32)
     assert isnormal(values).tolist() == [False, False, False, True, True, False, False]
+
+
+def test_division_of_whole_numbers_as_in_cpp():
+    modes = {"m": np.array([-1.0, 0.0, 4.0, 5.0, 11.0, np.nan])}
+    np.testing.assert_array_equal(parse("quotient(m, 5)").evaluate(modes), [0, 0, 0, 1, 2, np.nan])
+    np.testing.assert_array_equal(parse("remainder(m, 5)").evaluate(modes), [-1, 0, 4, 0, 1, np.nan])
+
+
+def test_float64_widens_what_follows():
+    one = {"x": np.float32([1e-8])}
+    assert parse("1 + x").evaluate(one).dtype == np.float32
+    assert parse("1 + float64(x)").evaluate(one)[0] > 1
+
+
+def test_conjuncts_hold_together_where_the_condition_does():
+    whole = parse("a > 0 and (a < 1 or b > 0) and not b > 2")
+    parts = conjuncts(whole)
+    assert [part.text for part in parts] == ["a > 0", "a < 1 or b > 0", "not b > 2"]
+    columns = dict(zip("ab", np.random.default_rng(1).normal(1, 2, (2, 100)), strict=True))
+    both = np.logical_and.reduce([part.evaluate(columns) for part in parts])
+    np.testing.assert_array_equal(both, whole.evaluate(columns))
 
 
 def test_every_function_has_the_arity_it_claims():

@@ -1,0 +1,68 @@
+"""Which entries of tuples become entries of flat tuples."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from taumltools.config.features import SelectionConfig
+from taumltools.features.columns import as_float, holds
+from taumltools.features.expression import Expression
+from taumltools.tuples.data import Tuples
+from taumltools.tuples.truth import NO_TYPE, TRUTH_BRANCHES, TauType, truth_type
+
+Keep = Literal["labelled", "reconstructed", "all"]
+"""``labelled``: what the settings want for training; or all with a reconstructed tau; or everything."""
+
+
+def types_of(tuples: Tuples, keep: Keep, sample_type: str) -> np.ndarray:
+    """Truth type of every entry, values of :class:`TauType` or -1; int8, shape (n,).
+
+    Without the branches of truth all are -1, which only ``labelled`` does not accept.
+    """
+    if keep != "labelled" and any(name not in tuples for name in TRUTH_BRANCHES):
+        return np.full(len(tuples), NO_TYPE, np.int8)
+    return truth_type(tuples, sample_type)
+
+
+def select_entries(
+    tuples: Tuples, types: np.ndarray, keep: Keep, selection: SelectionConfig, condition: Expression | None
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Entries to keep.
+
+    Args:
+        tuples: with ``tau_index`` and what the condition needs.
+        types: truth types, see :func:`types_of`.
+        keep: see :data:`Keep`.
+        selection: types and whether unmatched entries stay, for ``labelled``.
+        condition: what entries with a type must fulfil, for ``labelled``; None: nothing.
+
+    Returns:
+        Their positions, ascending, and how many are dropped for which reason (the first that applies).
+
+    Raises:
+        ConfigError: the condition is a number.
+    """
+    reasons: dict[str, np.ndarray] = {}
+    if keep != "all":
+        reasons["no reconstructed tau"] = tuples["tau_index"] < 0
+    if keep == "labelled":
+        wanted = np.isin(types, [TauType[name] for name in selection.types])
+        unmatched = types == NO_TYPE
+        if not selection.unmatched:
+            reasons["no truth type"] = unmatched
+        reasons[f"type is not {_listed(selection.types)}"] = ~wanted & ~unmatched
+        if condition is not None:
+            columns = {name: as_float(tuples[name], name) for name in condition.names}
+            reasons[f"not {condition.text}"] = wanted & ~holds(condition, columns, len(tuples))
+    left = np.ones(len(tuples), bool)
+    dropped = {}
+    for reason, drop in reasons.items():
+        dropped[reason] = int((left & drop).sum())
+        left &= ~drop
+    return np.flatnonzero(left), dropped
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
