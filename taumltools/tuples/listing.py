@@ -218,7 +218,7 @@ def _remote(source: str) -> list[ListedFile]:
     _check_scheme(source, "the source")
     try:
         found = [stat(source)] if source.endswith(SUFFIXES) else list_folder(source)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError) as error:
         raise InputError(f"{source}: there is nothing of that name ({error})") from error
     return [ListedFile(f.url, PurePosixPath(f.url).parts[-2], None, f.bytes, f.mtime_ns) for f in found]
 
