@@ -22,6 +22,7 @@ DATA = [
 ]
 SIMULATION = ["pythia8mc==8.317.2", "fastjet", "numba"]  # later pythia8mc has no wheel for Python 3.11
 TRAINING = ["tensorflow", "keras", "mlflow", "tensorboard", "optuna"]
+CLASSIFICATION = ["lightgbm", "pandas", "tables"]  # of H->tautau events; tables: HDF5 files that pandas reads
 REPORT = ["matplotlib", "mplhep", "bokeh", "jinja2", "tqdm"]
 DEVELOPMENT = [
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "import-linter",
@@ -41,6 +42,6 @@ setup(
         "taumltools.batch": ["*.sh"],
         "taumltools.report": ["*.html", "*.css", "*.js"],
     },
-    install_requires=WORKFLOW + DATA + SIMULATION + TRAINING + REPORT,
+    install_requires=WORKFLOW + DATA + SIMULATION + TRAINING + CLASSIFICATION + REPORT,
     extras_require={"dev": DEVELOPMENT, "notebook": ["ipykernel"]},
 )
