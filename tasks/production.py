@@ -129,6 +129,13 @@ class ListFiles(DatasetTask):
         self.check_dataset()
         return (f"datasets.{self.dataset}.files", f"datasets.{self.dataset}.source")
 
+    def upstream(self) -> dict[str, Any]:
+        """What makes the files, if that is the grid."""
+        from tasks.crab import crab_production
+
+        on_the_grid = self.setting(f"datasets.{self.dataset}.source") == "crab"
+        return {"crab": crab_production(self, self.dataset)} if on_the_grid else {}
+
     def n_branches(self) -> int:
         """One list."""
         return 1
@@ -136,10 +143,13 @@ class ListFiles(DatasetTask):
     def produce(self, path: Path) -> dict[str, Any]:
         """List."""
         from tasks.cms import list_miniaod
+        from taumltools.production.crab.report import read_outputs
         from taumltools.tuples.listing import list_all, write_listing
 
         sources = self.setting(f"datasets.{self.dataset}.files")
         from_cms = self.setting(f"datasets.{self.dataset}.source") == "cmssw"
+        if made := self.upstream():
+            sources = read_outputs(made["crab"].path)
         files = list_miniaod(self, sources) if from_cms else list_all(sources)
         self.check_chunks(len(files))
         write_listing(path, files)
@@ -158,7 +168,7 @@ class ProduceTuples(DatasetTask):
     @property
     def product(self) -> str:  # type: ignore[override]
         """Named after the store that the settings choose; a chain of files that are taken in place."""
-        suffix = "json" if self.source.source == "tautuple" else self.setting("tuple_format")
+        suffix = "json" if self.source.source in ("tautuple", "crab") else self.setting("tuple_format")
         return "tuples_{branch}." + suffix
 
     @property
@@ -176,6 +186,7 @@ class ProduceTuples(DatasetTask):
         how: dict[str, tuple[str, ...]] = {
             "pythia": ("seed", "production", "tuple_format"),
             "tautuple": (),
+            "crab": (),
             "pfnano": (*RECONSTRUCTION, "tuple_format"),
         }
         return (*how.get(self.source.source, ("tuple_format",)), f"samples.{self.sample}.{self.dataset}", *content)
@@ -216,6 +227,7 @@ class ProduceTuples(DatasetTask):
         make = {
             "pythia": self._simulate,
             "tautuple": self._take_in_place,
+            "crab": self._take_in_place,
             "nanoaod": self._convert,
             "pfnano": self._reconstruct,
             "cmssw": self._run_cms,

@@ -114,7 +114,7 @@ class _Replay:
     def resubmitting(self, event: Mapping[str, Any]) -> None:
         number = int(event["number"])
         count = self.history.submissions[number].resubmissions + 1
-        self._change(event, resubmissions=count, acted=event["time"], outcome=None, by_user=False)
+        self._change(event, resubmissions=count, acted=event["time"], outcome=None, kills=0, by_user=False)
 
     def killing(self, event: Mapping[str, Any]) -> None:
         count = self.history.submissions[int(event["number"])].kills + 1

@@ -18,6 +18,25 @@ OVERRIDING = (
 """Settings that replace what the files say, if they are given."""
 
 
+def not_done(job: CrabJob) -> list[str]:
+    """What a job file asks for and this pipeline does in another way, or not at all.
+
+    Args:
+        job: as the file describes it.
+
+    Returns:
+        A sentence each.
+    """
+    notes = []
+    if job.target_size:
+        notes.append("files are not merged to targetOutputFileSize: use MergeTuples --target-size")
+    if any(output.skim for output in job.outputs):
+        notes.append("outputs are not skimmed (skimCfg)")
+    if any(output.final_output for output in job.outputs):
+        notes.append("outputs are not copied to finalOutput: give storage and target as folders of this machine")
+    return notes
+
+
 def read_tasks(config: CrabConfig) -> list[CrabJob]:
     """All tasks that the settings name.
 
@@ -38,6 +57,10 @@ def read_tasks(config: CrabConfig) -> list[CrabJob]:
     options: dict[str, Any] = {name: getattr(config, name) for name in OVERRIDING if getattr(config, name) is not None}
     chosen = with_options(jobs, config.suffix, config.names, **options)
     for job in chosen:
+        if job.ignored_files:
+            raise ConfigError(
+                f"CRAB task '{job.name}': CRAB cannot leave out single files (ignoreFiles); use a lumi mask"
+            )
         if job.max_recoveries and job.splitting != "FileBased":
             raise ConfigError(
                 f"CRAB task '{job.name}': it is split {job.splitting}, and only jobs of whole files (FileBased) can be recovered "

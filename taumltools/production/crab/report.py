@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from taumltools.errors import InputError
 from taumltools.production.crab.history import History
 from taumltools.production.crab.jobs import CrabJob
 from taumltools.production.crab.lumis import Sections, to_mask
@@ -117,3 +118,58 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
         report: from :func:`production_report`.
     """
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def write_production(
+    folder: Path, job: CrabJob, history: History, outputs: Iterable[Path], files: Mapping[str, Sections] | None = None
+) -> dict[str, Any]:
+    """Write the report on a production into a folder, see :func:`production_report`.
+
+    Returns:
+        The report.
+    """
+    report = production_report(job, history, outputs, files)
+    write_report(folder / f"prodReport_{job.name}.json", report)
+    return report
+
+
+LISTING = "files.json"
+"""File that names the outputs of all tasks of a dataset."""
+
+
+def write_listing(folder: Path, outputs: Iterable[Path]) -> None:
+    """Write which files came out.
+
+    Args:
+        folder: gets :data:`LISTING`.
+        outputs: the files.
+
+    Raises:
+        InputError: there are none.
+    """
+    names = [str(path) for path in outputs]
+    if not names:
+        raise InputError(f"{folder}: the production has ended without a file")
+    (folder / LISTING).write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
+
+
+def read_outputs(folder: Path) -> list[str]:
+    """Files that came out of a production.
+
+    Args:
+        folder: with :data:`LISTING`.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        InputError: the list cannot be read, or a file is not there any more.
+    """
+    path = folder / LISTING
+    try:
+        names = [str(name) for name in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: no usable list of files ({error})") from error
+    if gone := [name for name in names if not Path(name).exists()]:
+        raise InputError(f"{path}: {len(gone)} of {len(names)} files are not there any more, e.g. {gone[0]}")
+    return names

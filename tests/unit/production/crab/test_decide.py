@@ -82,6 +82,18 @@ def test_patience_ends_with_a_kill_and_kills_end_too():
     assert kind(submitted(kills=1, by_user=True), killed) is Do.FAILED
 
 
+def test_what_was_resubmitted_after_a_kill_was_killed_again():
+    events = [
+        {"event": "intended", "number": 0, "request": "DY", "time": 0.0},
+        {"event": "submitted", "number": 0, "task": TASK, "time": 0.0},
+        {"event": "killing", "number": 0, "by_user": True, "time": 1.0},
+        {"event": "resubmitting", "number": 0, "time": 2.0},
+    ]
+    running = status(scheduler=Scheduler.SUBMITTED, j1="running")
+    assert kind(replay(events), running, now=1000.0) is Do.WAIT
+    assert kind(replay(events[:-1]), running, now=1000.0) is Do.FAILED
+
+
 def outcome(to_process, processed, duplicates=(), complete=False):
     account = Account(frozenset(to_process), frozenset(processed), frozenset(duplicates))
     return Outcome(account, ("1",) if processed else (), complete)
