@@ -213,7 +213,8 @@ class FeaturesConfig:
         objects: blocks with one row per object, by block name.
         cells: what cells of grids hold; None: there are no grids.
         selection: which entries are there for training.
-        infinite: ``refuse`` stops where a feature is infinite; ``keep`` leaves it to the limits of the scaling.
+        infinite: ``refuse`` stops where a feature is infinite; ``keep`` leaves it to the limits of the scaling
+            (features without limits are still refused).
         nan_limit: largest fraction of NaN among the values of a feature whose condition holds; 1: no limit.
     """
 

@@ -33,11 +33,13 @@ class Feature:
         label: ``<block>.<feature>``, for messages.
         value: its formula.
         valid: where it is defined; None means everywhere.
+        limited: its scaling has limits, so that the network can bear an infinite value.
     """
 
     label: str
     value: Expression
     valid: Expression | None
+    limited: bool = False
 
     @property
     def names(self) -> frozenset[str]:
@@ -176,7 +178,7 @@ def _feature(block: str, name: str, item: FeatureConfig, schema: Schema, collect
     label = f"{block}.{name}"
     value = _expression(item.expression or name, label, schema, collection)
     valid = _expression(item.valid, f"{label}.valid", schema, collection) if item.valid else None
-    return Feature(label, value, valid)
+    return Feature(label, value, valid, item.scaling.type in {"linear", "normal"})
 
 
 def _expression(text: str, where: str, schema: Schema, collection: str) -> Expression:

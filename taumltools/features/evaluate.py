@@ -154,7 +154,7 @@ class _Evaluation:
             nan &= ~undefined
         if count := int(np.count_nonzero(nan)):
             self._nan[feature.label] += count
-        if not self._keep_infinite:
+        if not (self._keep_infinite and feature.limited):
             _refuse_infinite(feature, values, self._entries if owner is None else self._entries[owner])
         return values
 

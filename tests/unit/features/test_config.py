@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
+from taumltools.config import load_campaign
 from taumltools.config.features import (
     CellsConfig,
     FeatureConfig,
@@ -22,7 +22,7 @@ CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "features").glob("*.ya
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_shipped_configurations_work_on_mock_tuples(path):
-    config = TypeAdapter(FeaturesConfig).validate_python(yaml.safe_load(path.read_text()))
+    config = load_campaign("tiny", f"features={path.stem}").features
     assert list(define(config).taus) == list(config.blocks()["taus"])
     flat = make_flat(mock_tuples(50), config)
     assert len(flat) > 20
@@ -131,3 +131,32 @@ def test_scaling_by_grid_belongs_to_blocks_of_cells():
 def test_wrong_types_of_the_selection(types):
     with pytest.raises(ValidationError, match="types"):
         SelectionConfig(types=types)
+
+
+def test_variants_of_deeptau_have_the_widths_of_their_networks():
+    def widths(name):
+        config = load_campaign("tiny", f"features={name}").features
+        blocks = {block: len(features) for block, features in config.blocks().items()}
+        components = config.cells.components.values()
+        return blocks["taus"], [blocks["cell_features"] + sum(blocks[b] for b in used) for used in components]
+
+    assert widths("deeptau_v2p5") == widths("deeptau_phase2_contv2p5") == (43, [86, 64, 38])
+    assert widths("deeptau_phase2") == (43, [93, 70, 44])
+
+
+def test_phase_2_changes_ranges_grid_and_times_only():
+    base, changed = (load_campaign("tiny", f"features={n}").features for n in ("deeptau_v2p5", "deeptau_phase2"))
+    assert changed.taus["rho"].scaling.max == changed.cells.features["rho"].scaling.max == 200
+    assert changed.taus["tau_eta"].scaling.min == -3
+    assert (changed.cells.grids["outer"].n_eta, changed.cells.grids["outer"].size) == (25, 0.042)
+    assert changed.cells.grids["inner"] == base.cells.grids["inner"]
+    new = {name for block, features in changed.blocks().items() for name in set(features) - set(base.blocks()[block])}
+    assert {name for name in new if "gamma" in name} == {"pfCand_gamma_hasTimeDetails"}
+    assert len(new) == 2 + 3 * 4 + 1
+
+
+def test_the_other_count_of_prongs_is_available_by_name():
+    loader, counted = (load_campaign("tiny", f"features={n}").features for n in ("deeptau_v2p5", "deeptau_v2p5_prongs"))
+    values = [make_flat(mock_tuples(100), config).taus["tau_n_charged_prongs"] for config in (loader, counted)]
+    assert (values[1] - values[0] == 1).all()
+    assert {**loader.taus, "tau_n_charged_prongs": 0} == {**counted.taus, "tau_n_charged_prongs": 0}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from taumltools.config.features import FeatureConfig
+from taumltools.config.features import FeatureConfig, ScalingRule
 from taumltools.errors import ConfigError, InputError
 from taumltools.features.evaluate import make_flat, required_branches
 from taumltools.tuples.data import Collection, Tuples
@@ -77,6 +77,15 @@ def test_infinite_feature_is_refused_with_feature_and_entry(config, tuples):
     bad = dataclasses.replace(config, taus={"ratio": FeatureConfig(expression="tau_dxy / tau_dxy_error")})
     with pytest.raises(InputError, match=r"taus\.ratio is infinite in 1 of 2 rows, first in entry 101: .*valid"):
         make_flat(tuples, bad, first_entry=100)
+
+
+def test_infinite_feature_with_limits_is_kept_on_demand_and_one_without_is_not(config, tuples):
+    ratio = FeatureConfig(expression="tau_dxy / tau_dxy_error", scaling=ScalingRule(type="normal"))
+    kept = dataclasses.replace(config, taus={"ratio": ratio}, infinite="keep")
+    assert np.isposinf(make_flat(tuples, kept).taus["ratio"][1])
+    bare = dataclasses.replace(kept, taus={"ratio": FeatureConfig(expression="tau_dxy / tau_dxy_error")})
+    with pytest.raises(InputError, match=r"taus\.ratio is infinite"):
+        make_flat(tuples, bare)
 
 
 def test_overflow_of_float32_counts_as_infinite(config, tuples):
