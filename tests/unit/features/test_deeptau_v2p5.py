@@ -18,13 +18,23 @@ from pydantic import TypeAdapter
 
 from taumltools.config.features import FeaturesConfig, SelectionConfig
 from taumltools.features.flat import make_flat, required_branches
-from taumltools.features.scaling_json import CMS_BLOCKS
 from taumltools.tuples.io import open_tuples
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "data"
 COMPONENTS = {"egamma": "egamma", "muon": "muon", "hadrons": "hadron"}
 GRIDS = ("inner", "outer")
+CMS_BLOCKS = {
+    "taus": "TauFlat",
+    "cell_features": "GridGlobal",
+    "pfcand_electron": "PfCand_electron",
+    "pfcand_muon": "PfCand_muon",
+    "pfcand_chHad": "PfCand_chHad",
+    "pfcand_nHad": "PfCand_nHad",
+    "pfcand_gamma": "PfCand_gamma",
+    "electron": "Electron",
+    "muon": "Muon",
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +70,7 @@ def scaled(columns, block, constants, cone):
     """Scaling as the loader does it, in float32; not defined is 0."""
     out = []
     for name, values in columns.items():
-        cones = constants[CMS_BLOCKS[block][0]][name]
+        cones = constants[CMS_BLOCKS[block]][name]
         entry = cones.get(cone, cones.get("global"))
         mean, std, low, high = (np.float32(entry[key]) for key in ("mean", "std", "lim_min", "lim_max"))
         out.append(np.nan_to_num(np.clip((values - mean) / std, low, high), nan=0.0, posinf=np.inf, neginf=-np.inf))
