@@ -61,47 +61,56 @@ class ProduceFlatTuples(PartTask):
 
 
 class FeatureSums(PartTask):
-    """Exact sums of every feature over one part: the map step of feature scaling."""
+    """Exact sums and quantiles of every feature over one part: the map step of feature scaling."""
 
-    product = "sums_{branch}.json"
+    product = "sums_{branch}.npz"
     source = ProduceFlatTuples
+
+    def reads(self) -> tuple[str, ...]:
+        """The feature definitions and which objects belong to the cone of a grid."""
+        return ("features", "scaling.measured_on")
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Sum."""
-        from taumltools.features.scaling import sum_features
+        from taumltools.features.feature_sums import sum_features
 
-        sum_features(self.input_paths()[0], self.setting("features")).save(path)
+        sum_features(self.input_paths()[0], self.setting("features"), self.setting("scaling.measured_on")).save(path)
         return {}
 
     def validate(self, path: Path) -> None:
         """The sums read back."""
-        from taumltools.features.scaling import FeatureSums as Sums
+        from taumltools.features.feature_sums import FeatureSums as Sums
 
         Sums.load(path)
 
 
 class FeatureScaling(PipelineTask):
-    """Mean, standard deviation and limits of every feature: the reduce step."""
+    """Mean, standard deviation and limits of every feature: the reduce step, or taken from a file."""
 
     product = "scaling.json"
 
     def reads(self) -> tuple[str, ...]:
-        """The feature definitions with their kinds of scaling."""
-        return ("features",)
+        """The feature definitions with their kinds of scaling, a file to take instead, and what is refused."""
+        return ("features", "scaling.source", "scaling.limits")
 
     def upstream(self) -> dict[str, Any]:
-        """The sums of all parts."""
-        return {"sums": self.need(FeatureSums)}
+        """The sums of all parts, unless constants come from a file."""
+        return {} if self.setting("scaling.source") else {"sums": self.need(FeatureSums)}
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Merge the sums; the result does not depend on how the sample was split."""
-        from taumltools.features.scaling import FeatureSums as Sums
+        from taumltools.features.feature_sums import FeatureSums as Sums
         from taumltools.features.scaling import make_scaling
+        from taumltools.features.scaling_merge import take_scaling
 
-        sums = Sums.merge([Sums.load(p) for p in self.upstream()["sums"].paths()])
-        scaling = make_scaling(sums, self.setting("features"))
+        config, files = self.setting("features"), list[Path]()
+        if source := self.setting("scaling.source"):
+            scaling, files = take_scaling(source, config)
+        else:
+            sums = Sums.merge([Sums.load(p) for p in self.upstream()["sums"].paths()])
+            scaling = make_scaling(sums, config, self.setting("scaling.limits"))
         path.write_text(json.dumps(scaling, indent=1) + "\n", encoding="utf-8")
-        return {}
+        return {"from": [str(file) for file in files]} if files else {}
 
     def validate(self, path: Path) -> None:
         """The scaling reads back and fits the features."""

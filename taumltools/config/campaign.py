@@ -20,6 +20,7 @@ from taumltools.config.model import ModelConfig
 from taumltools.config.production import ProductionConfig
 from taumltools.config.report import ReportConfig
 from taumltools.config.sampling import SamplingConfig
+from taumltools.config.scaling import ScalingConfig
 from taumltools.config.training import TrainingConfig
 from taumltools.config.validation import ValidationConfig
 
@@ -65,6 +66,7 @@ class CampaignConfig:
         binned: how they are mixed by the binned procedure.
         validation: how a mixed sample is checked.
         features: what the network sees.
+        scaling: how the scaling constants of features are found.
         model: which network.
         training: how it is fitted.
         evaluation: discriminators, working points, regions.
@@ -88,6 +90,7 @@ class CampaignConfig:
     batch: BatchConfig = BatchConfig()
     binned: BinnedConfig = BinnedConfig()
     validation: ValidationConfig = ValidationConfig()
+    scaling: ScalingConfig = ScalingConfig()
 
     @model_validator(mode="after")
     def _samples_use_known_datasets(self) -> CampaignConfig:

@@ -41,7 +41,7 @@ TABLE = [
     (ShuffleMerge, {"step": "by_type"}, 4, "e_pt_20_eta_0.000.arrow", {CreateTupleSizeList, CreateBinnedTuples}),
     (ShuffleMerge, {}, 1, "training_tauTuple.arrow", {ShuffleMerge}),
     (ProduceFlatTuples, {}, 2, "flat_0.h5", {ShuffleMergeSpectral}),
-    (FeatureSums, {}, 2, "sums_0.json", {ProduceFlatTuples}),
+    (FeatureSums, {}, 2, "sums_0.npz", {ProduceFlatTuples}),
     (FeatureScaling, {}, 1, "scaling.json", {FeatureSums}),
     (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
     (ApplyTraining, {}, TEST, "predictions_ztautau.h5", {Training, ProduceTuples}),

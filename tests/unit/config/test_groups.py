@@ -25,6 +25,7 @@ GROUPS = (
     "binned",
     "validation",
     "features",
+    "scaling",
     "model",
     "training",
     "evaluation",
@@ -83,6 +84,7 @@ def test_the_demo_writes_out_every_setting_of_a_group(group):
         "batch": "default",
         "binned": "standard",
         "validation": "default",
+        "scaling": "default",
     }.get(group, "demo")
     assert {f.name for f in dataclasses.fields(section)} - set(content(group, first)) == set()
 

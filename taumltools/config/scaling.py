@@ -1,0 +1,67 @@
+"""Settings of feature scaling (``configs/scaling``)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from taumltools.config.base import settings
+
+MeasuredOn = Literal["fed", "legacy"]
+
+
+@settings
+class LimitsConfig:
+    """How many values of a feature may be no numbers before it is refused.
+
+    Attributes:
+        missing: largest share of NaN in a feature that is always defined (one without a condition
+            ``valid``).  Of others one value is enough: there NaN says that the condition is false.
+        infinite: largest share of infinite values in any feature (there are some only with ``features.infinite=keep``);
+            those that are allowed are left out of mean and standard deviation.
+    """
+
+    missing: float = Field(default=0.5, ge=0, le=1)
+    infinite: float = Field(default=0.01, ge=0, le=1)
+
+
+@settings
+class ScalingPlotsConfig:
+    """Plots of the scaling; they change no constant.
+
+    Attributes:
+        parts_per_step: parts of the sample between two snapshots of the convergence plot.
+        formats: file formats of plots.
+    """
+
+    parts_per_step: int = Field(default=1, ge=1)
+    formats: tuple[str, ...] = ("pdf", "png")
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if odd := sorted(set(value) - {"pdf", "png", "svg"}):
+            raise ValueError(f"unknown formats {odd}; plots are written as pdf, png or svg")
+        return value
+
+
+@settings
+class ScalingConfig:
+    """How the constants of features are found.
+
+    Attributes:
+        measured_on: which objects give the constants of a grid. ``fed``: those that fill its cells, so
+            what the network is fed has mean 0 and standard deviation 1 (before clipping). ``legacy``:
+            what the CMS tools measure, all objects with ΔR <= R of the signal cone for the grid of the
+            signal cone, and those with R < ΔR < cone for a grid with a fixed cone.
+        source: a JSON file with constants to take instead of measuring, of this project or of the CMS
+            tools; with a pattern (``jobs/*/scaling_params.json``) the files are merged. Empty: measure.
+        limits: when a feature is refused.
+        plots: what the plots show.
+    """
+
+    measured_on: MeasuredOn = "fed"
+    source: str = ""
+    limits: LimitsConfig = LimitsConfig()
+    plots: ScalingPlotsConfig = ScalingPlotsConfig()
