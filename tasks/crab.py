@@ -41,6 +41,17 @@ def crab_production(task: PipelineTask, dataset: str) -> Any:
     )  # fmt: skip
 
 
+def rest_runner(site: Any) -> Any:
+    """What runs here what the grid left, if the site says how the CMS software is reached; else None."""
+    from tasks.cms import cms_shell
+    from taumltools.production.crab.rest import RestRunner
+
+    cmssw = site.cmssw
+    if not (cmssw.sandbox or cmssw.container or cmssw.setup):
+        return None
+    return RestRunner(cms_shell(site), cmssw.redirector, cmssw.scratch)
+
+
 class CrabProduction(PipelineTask):
     """All CRAB tasks of a dataset, from the submission to the files: waits, resubmits, recovers, moves, reports."""
 
@@ -95,7 +106,7 @@ class CrabProduction(PipelineTask):
         from taumltools.production.crab.setup import make_workers
 
         site = self.site_config.crab
-        workers = make_workers(self.crab, site, self.area)
+        workers = make_workers(self.crab, site, self.area, rest_runner(self.site_config))
         log.info("%d CRAB tasks; state and logs: %s", len(workers), self.area)
         drive(workers, site.poll_interval, site.patience)
         path.mkdir()
@@ -184,8 +195,11 @@ class Crab(law.Task):
         from taumltools.production.crab.drive import drive
         from taumltools.production.crab.setup import make_workers
 
-        site = load_site(site_name(self.client)).crab
-        workers = make_workers(self.config(), site, self.area)
+        here = load_site(site_name(self.client))
+        site, workers = (
+            here.crab,
+            make_workers(self.config(), here.crab, self.area, rest_runner(here) if self.action == "run" else None),
+        )
         if self.action == "run" and not self.dry_run:
             drive(workers, site.poll_interval, site.patience)
         action = {"run": "submit" if self.dry_run else "report"}.get(self.action, self.action)

@@ -240,6 +240,23 @@ def test_a_dry_run_writes_the_configuration_and_sends_nothing(grid, tmp_path, st
     assert not (store / "_crab/jobs/DY_v2/journal.jsonl").exists()
 
 
+def test_files_of_crab_overseer(grid, tmp_path, store):
+    """The newer dialect, which names the place of the output itself."""
+    output = "{file: eventTuple.root, crabOutput: 'T2_Y:/store/group/tau', finalOutput: 'T2_Y:/store/x'}"
+    main = f"params: {{cmsRunCfg: Production.py, cmsRunOptions: 'sampleType=MC,era=Run2_2018', outputs: [{output}]}}\n"
+    (tmp_path / "main.yaml").write_text(main + "unitsPerJob: 4\nmaxRecoveryCount: 3\nlumiMask: ''\n")
+    (tmp_path / "tasks.yaml").write_text(f"DY: {DATASET}\n")
+    files = ("--jobs", str(tmp_path / "tasks.yaml"), "--overseer", str(tmp_path / "main.yaml"))
+    done = law("Crab", *files, "--action", "submit", "--dry-run")
+    assert done.returncode == 0, said(done)
+    assert "outputs are not copied to finalOutput" in said(done)
+    text = (store / "_crab/jobs/DY/configs/crabConfig_DY.py").read_text()
+    assert "config.Site.storageSite = 'T2_Y'" in text
+    assert "config.Data.outLFNDirBase = '/store/group/tau'" in text
+    assert "config.Data.unitsPerJob = 4" in text
+    assert "config.JobType.pyCfgParams = ['sampleType=MC', 'era=Run2_2018']" in text
+
+
 def test_kill_and_run_to_the_end(grid, tmp_path, store):
     area = tmp_path / "area"
     run = command(tmp_path, grid, "submit", "--work-area", str(area))

@@ -138,7 +138,9 @@ def recover(worker: Worker, dry_run: bool) -> str:
         return "nothing is left"
     number = last.number + 1
     allowed = max(worker.job.max_recoveries, number + 1)  # of a person's own accord: always on the grid
-    patient = replace(worker, job=replace(worker.job, max_recoveries=allowed))
+    patient = replace(
+        worker, job=replace(worker.job, max_recoveries=allowed), limits=replace(worker.limits, accept_missing=False)
+    )
     step = advance(patient, once=True)
     if step.do is not Do.SUBMIT:
         raise CrabError(step.why or f"cannot be recovered ({step.do.name.lower()})")

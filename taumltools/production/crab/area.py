@@ -24,6 +24,11 @@ class Area:
         return self.folder / "journal.jsonl"
 
     @property
+    def options(self) -> Path:
+        """What it was first submitted with."""
+        return self.folder / "options.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the command that works on it."""
         return self.folder / "driver.lock"

@@ -94,7 +94,7 @@ def decide(job: CrabJob, history: History, status: TaskStatus | None, limits: Li
     """
     if history.moved:
         return Step(Do.FINISHED)
-    if history.moves is not None or history.rest:
+    if history.moves is not None or history.rest is not None:
         return Step(Do.COLLECT)
     if not history.submissions:
         return Step(Do.SUBMIT, 0)

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from taumltools.batch.lock import driver_lock
-from taumltools.errors import CrabError, InputError
+from taumltools.errors import CrabError, TauMLError
+from taumltools.production.cmssw.tool import CmsRunError
 from taumltools.production.crab.decide import Do, Step, decide
 from taumltools.production.crab.status import TaskStatus
 from taumltools.production.crab.worker import Worker
@@ -118,7 +119,7 @@ def _round(task: _Progress, patience: int) -> None:
         else:
             log.warning("%s: %s", name, error)
         return
-    except InputError as error:
+    except (TauMLError, CmsRunError) as error:
         task.end = Step(Do.FAILED, why=str(error))
         log.error("%s: %s", name, error)
         return

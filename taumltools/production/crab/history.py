@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taumltools.errors import InputError
-from taumltools.production.crab.lumis import from_mask
+from taumltools.production.crab.lumis import Sections, from_mask
 from taumltools.production.crab.tool import Account
 
 INTENDED, SUBMITTED, REFUSED = "intended", "submitted", "refused"
@@ -69,13 +69,15 @@ class History:
 
     Attributes:
         submissions: in order; the n-th is recovery n.
-        rest: whether what was left has been processed on this side of the grid.
+        rest: files that were made of what was left, beside the grid; None if there are none yet.
+        rest_sections: what was processed for them.
         moves: what is moved, as pairs of source and target; None if that is open.
         moved: whether all is in place.
     """
 
     submissions: tuple[Submission, ...] = ()
-    rest: bool = False
+    rest: tuple[str, ...] | None = None
+    rest_sections: Sections = frozenset()
     moves: tuple[tuple[str, str], ...] | None = None
     moved: bool = False
 
@@ -125,8 +127,9 @@ class _Replay:
         outcome = Outcome(Account(**masks), tuple(event["finished"]), bool(event["complete"]))
         self._change(event, outcome=outcome)
 
-    def rest(self, _: Mapping[str, Any]) -> None:
-        self.history = replace(self.history, rest=True)
+    def rest(self, event: Mapping[str, Any]) -> None:
+        sections = from_mask(event["processed"], "processed")
+        self.history = replace(self.history, rest=tuple(event["files"]), rest_sections=sections)
 
     def moving(self, event: Mapping[str, Any]) -> None:
         self.history = replace(self.history, moves=tuple((source, target) for source, target in event["moves"]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,7 +115,7 @@ def move(moves: Iterable[Move]) -> int:
     carried out again until all of it is done.
 
     Args:
-        moves: from :func:`plan_moves`, on one file system.
+        moves: from :func:`plan_moves`; between file systems files are copied.
 
     Returns:
         How many were moved now.
@@ -141,9 +142,13 @@ def _move(one: Move) -> bool:
         try:
             os.link(one.source, one.target)  # refuses to replace, which a rename does not
         except OSError as error:
-            if error.errno not in WITHOUT_LINKS or one.target.exists():
+            if error.errno not in {*WITHOUT_LINKS, errno.EXDEV} or one.target.exists():
                 raise
-            os.rename(one.source, one.target)  # a file system without links, e.g. EOS
-            return True
+            if error.errno != errno.EXDEV:
+                os.rename(one.source, one.target)  # a file system without links, e.g. EOS
+                return True
+            copy = one.target.with_name(f".{one.target.name}.tmp")
+            shutil.copy2(one.source, copy)
+            os.rename(copy, one.target)
     one.source.unlink()
     return True

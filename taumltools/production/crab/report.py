@@ -51,7 +51,7 @@ def sections_of(history: History) -> tuple[Sections, Sections]:
         Sections that were processed, and others that were to be.
     """
     outcomes = [one.outcome.account for one in history.submissions if one.outcome and one.outcome.finished]
-    processed = frozenset[tuple[int, int]]().union(*(account.processed for account in outcomes))
+    processed = history.rest_sections.union(*(account.processed for account in outcomes))
     wanted = frozenset[tuple[int, int]]().union(*(account.to_process for account in outcomes))
     return processed, wanted - processed
 

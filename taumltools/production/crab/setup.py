@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
+from taumltools.batch.journal import read_events
 from taumltools.config.crab import CrabConfig, CrabSite
 from taumltools.production.crab.area import Area
 from taumltools.production.crab.decide import Limits
+from taumltools.production.crab.history import REFUSED, replay
 from taumltools.production.crab.read import not_done, read_tasks
+from taumltools.production.crab.remember import as_submitted, read_options
+from taumltools.production.crab.rest import RestRunner
 from taumltools.production.crab.tool import CrabClient
 from taumltools.production.crab.worker import Places, Worker
 
 log = logging.getLogger(__name__)
 
 
-def make_workers(config: CrabConfig, site: CrabSite, folder: Path) -> list[Worker]:
+def make_workers(config: CrabConfig, site: CrabSite, folder: Path, rest: RestRunner | None = None) -> list[Worker]:
     """One worker for each task.
 
     Args:
         config: settings of the production.
         site: how the client is run.
         folder: work area; each task has a folder of its name in it.
+        rest: runs here what is left in the end.
 
     Returns:
         The workers, in the order of the job files.
@@ -35,11 +41,15 @@ def make_workers(config: CrabConfig, site: CrabSite, folder: Path) -> list[Worke
         settle=site.settle_time,
         accept_missing=config.accept_missing,
     )
-    places = Places(config.output, config.user, config.storage, config.target)
+    given = Places(config.output, config.user, config.storage, config.target)
     workers = []
     for job in read_tasks(config):
         for note in not_done(job):
             log.warning("%s: %s", job.name, note)
-        area = Area(folder / job.name)
-        workers.append(Worker(job, area, CrabClient(site.command, area.log, site.timeout), places, limits))
+        area, places = Area(folder / job.name), given
+        history = replay(read_events(area.journal), str(area.journal))
+        if history.submissions and history.submissions[0].state != REFUSED:
+            before, output, user = read_options(area.options)
+            job, places = as_submitted(job, before), replace(given, output=output, user=user)
+        workers.append(Worker(job, area, CrabClient(site.command, area.log, site.timeout), places, limits, rest))
     return workers

@@ -21,6 +21,8 @@ from taumltools.production.crab.jobs import CrabJob
 from taumltools.production.crab.lumis import Sections, to_mask
 from taumltools.production.crab.outputs import Move, move
 from taumltools.production.crab.recovery import recovery
+from taumltools.production.crab.remember import to_text
+from taumltools.production.crab.rest import RestRunner
 from taumltools.production.crab.status import TaskStatus
 from taumltools.production.crab.tool import CACHE, Account, CrabClient
 
@@ -57,6 +59,7 @@ class Worker:
         client: runs ``crab``.
         places: where output goes.
         limits: when patience ends.
+        rest: runs here what is left in the end; None: that is an error.
         clock: s since 1970.
     """
 
@@ -65,6 +68,7 @@ class Worker:
     client: CrabClient
     places: Places = field(default_factory=Places)
     limits: Limits = field(default_factory=Limits)
+    rest: RestRunner | None = None
     clock: Callable[[], float] = time.time
 
     def history(self) -> History:
@@ -113,7 +117,7 @@ class Worker:
         elif step.do is Do.COLLECT:
             self.collect()
         elif step.do is Do.REST:
-            raise CrabError(self._rest(step), "failed")
+            self.run_rest(step)
         else:
             raise ValueError(f"{step.do} is nothing that can be done")
         return True
@@ -145,6 +149,8 @@ class Worker:
         project = self.area.project(request)
         if project.exists():
             raise CrabError(f"{project}: there is a project directory already that this command did not make", "exists")
+        if not number:
+            _written(self.area.options, to_text(self.job, self.places.output, self.places.user))
         self.note("intended", number=number, request=request)
         try:
             task = self.client.submit(config)
@@ -229,7 +235,9 @@ class Worker:
             )
             for path in plan.ignored:
                 log.warning("%s: is of a job that did not finish, and is left where it is", path)
-            self.note("moving", moves=[[str(one.source), str(one.target)] for one in plan.moves])
+            rest = [Path(name) for name in history.rest or ()]
+            beside = [Move(path, target / f"{self.job.name}_rest" / path.name if target else path) for path in rest]
+            self.note("moving", moves=[[str(one.source), str(one.target)] for one in (*plan.moves, *beside)])
         moves = self.history().moves or ()
         done = move(Move(Path(source), Path(target)) for source, target in moves)
         self.note("moved")
@@ -240,12 +248,19 @@ class Worker:
         history = self.history()
         return [Path(target) for _, target in history.moves or ()] if history.moved else []
 
-    def _rest(self, step: Step) -> str:
+    def run_rest(self, step: Step) -> None:
+        """Run what is left here, or say what it is."""
+        if self.rest is None or step.sections is None:
+            raise CrabError(self._about_rest(step), "failed")
+        files = self.rest.run(self.job, step.sections, self.area.folder / "rest")
+        self.note("rest", files=[str(path) for path in files], processed=to_mask(step.sections))
+
+    def _about_rest(self, step: Step) -> str:
         """The message about what is left beside the grid."""
         mask = "all of it" if step.sections is None else str(self._write_mask(f"{self.job.name}_rest", step.sections))
         return (
-            f"CRAB task '{self.job.name}': {step.why} after the last recovery on the grid: {mask}; run it with source cmssw "
-            "on the local batch system, or set accept_missing to take what there is"
+            f"CRAB task '{self.job.name}': {step.why} after the last recovery on the grid: {mask}; look for the cause, "
+            "set up cmsRun in the site's file (cmssw) so that it runs here, or set accept_missing to take what there is"
         )
 
     def _write_mask(self, request: str, sections: Sections) -> Path:

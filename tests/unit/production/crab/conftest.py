@@ -26,13 +26,13 @@ def grid(tmp_path, monkeypatch):
 def make_worker(grid, tmp_path):
     """Workers on the same area, as a command makes one each time it is given."""
 
-    def make(limits=None, target="final", timeout=20.0, clock=None, **job):
+    def make(limits=None, target="final", timeout=20.0, clock=None, rest=None, name="DY", **job):
         fields = {"splitting": "FileBased", "units_per_job": 2, "site": "T2_X", "config": "Production.py"} | job
-        area = Area(tmp_path / "area" / "DY")
+        area = Area(tmp_path / "area" / name)
         places = Places(BASE, storage=str(grid.storage), target=str(tmp_path / target) if target else "")
         return Worker(
-            CrabJob("DY", DATASET, **fields), area, CrabClient(CRAB, area.log, timeout), places,
-            limits or Limits(settle=0.0), clock or Ticking(),
+            CrabJob(name, DATASET, **fields), area, CrabClient(CRAB, area.log, timeout), places,
+            limits or Limits(settle=0.0), rest, clock or Ticking(),
         )  # fmt: skip
 
     return make

@@ -105,6 +105,18 @@ def test_file_systems_without_links(storage, tmp_path, monkeypatch):
     assert (tmp_path / "a/notes.txt").read_text() == "of somebody"
 
 
+def test_between_file_systems_files_are_copied(storage, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("os.link", refuse)
+    source = storage / "DYJets/notes.txt"
+    assert move([Move(source, tmp_path / "a/notes.txt")]) == 1
+    assert (tmp_path / "a/notes.txt").read_text() == "of somebody"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["notes.txt"]
+    assert not source.exists()
+
+
 def test_the_report(storage, tmp_path):
     recovery = submission(1, "DY_recovery_1", ("1",), [(1, 3)], [(1, 3), (1, 4)])
     history = History((submission(processed=[(1, 1)], wanted=[(1, 1), (1, 3), (1, 4)]), recovery))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -187,6 +188,21 @@ def test_a_project_directory_of_somebody_else_is_left_alone(grid, make_worker):
     with pytest.raises(CrabError, match="there is a project directory already that this command did not make"):
         run(worker)
     assert not (grid.folder / "server.json").exists()
+
+
+def test_one_task_that_fails_does_not_stop_the_others(grid, make_worker):
+    grid.plan(submitfailed=1)
+    workers = [make_worker(Limits(resubmissions=0, settle=0.0), name=name) for name in ("DY", "TT")]
+    with pytest.raises(CrabError, match=r"1 of 2 CRAB tasks failed.*\n  DY: the server could not submit it"):
+        drive(workers, 0.0, 3, sleep=lambda _: None)
+    assert names(workers[1]) == [f"TT/eventTuple_{n}.root" for n in (1, 2, 3)]
+
+
+def test_without_a_storage_folder_it_ends_with_what_to_set(grid, make_worker):
+    worker = make_worker()
+    worker.places = replace(worker.places, storage="")
+    with pytest.raises(CrabError, match="all is processed; to collect it, set 'storage'"):
+        run(worker)
 
 
 def test_one_command_at_a_time(grid, make_worker):
