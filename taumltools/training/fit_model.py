@@ -1,0 +1,130 @@
+"""What is fitted: a network with its loss, on every backend of Keras."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from taumltools.training.losses import Loss
+
+
+class FitModel(keras.Model):
+    """Wraps a network for its fit; what is saved afterwards is the network alone.
+
+    One step returns the loss (with what regularises weights) and the probabilities of the batch, from
+    which everything else that is followed is computed outside of the compiled step.
+
+    Args:
+        network: the network; it shares its weights with this model.
+        loss: function (y, p, points) with one value per row; the loss of a batch is the sum of
+            weight times value over the number of rows.
+        points: thresholds that the loss takes, by name; they can change between steps.
+    """
+
+    def __init__(self, network: Any, loss: Loss, points: Mapping[str, np.ndarray]) -> None:
+        super().__init__(name="fit", dtype="float32")
+        self.network = network
+        self.row_loss = loss
+        # weights of the model, and not constants, so that a compiled step sees when they change
+        self.points = {
+            name: self.add_weight(
+                shape=values.shape, initializer=_constant(values), trainable=False, name=f"points_{name}"
+            )
+            for name, values in points.items()
+        }
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Probabilities."""
+        return self.network(inputs, training=training)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Loss of one batch."""
+        del x, training
+        return self.data_loss(y, y_pred, sample_weight) + self.regularisation()
+
+    def data_loss(self, y: Any, p: Any, weight: Any) -> Any:
+        """Sum of weight times loss over the number of rows."""
+        rows = self.row_loss(y, ops.cast(p, "float32"), self.points)
+        return ops.mean(rows if weight is None else rows * ops.cast(weight, "float32"))
+
+    def regularisation(self) -> Any:
+        """What layers add to the loss, e.g. for large weights."""
+        return sum((ops.sum(ops.cast(loss, "float32")) for loss in self.losses), ops.zeros((), "float32"))
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """What a step returns."""
+        del x, y, sample_weight
+        return {"loss": self._loss_tracker.result(), "prediction": ops.cast(y_pred, "float32")}
+
+    def set_points(self, points: Mapping[str, np.ndarray]) -> None:
+        """Change the thresholds of the loss."""
+        for name, values in points.items():
+            self.points[name].assign(values)
+
+    def get_points(self) -> dict[str, np.ndarray]:
+        """The thresholds of the loss, float32, by name."""
+        return {name: np.array(variable.numpy()) for name, variable in self.points.items()}
+
+
+def _constant(values: np.ndarray) -> Any:
+    return lambda shape, dtype=None: ops.cast(ops.reshape(ops.convert_to_tensor(values), shape), dtype)
+
+
+def prepare(model: FitModel, optimizer: Any, *, jit_compile: bool) -> None:
+    """Give a model its optimizer, and make the optimizer's variables.
+
+    Args:
+        model: what is fitted.
+        optimizer: of Keras.
+        jit_compile: compile the step with XLA.
+    """
+    model.compile(optimizer=optimizer, loss=None, jit_compile=jit_compile)
+    model.optimizer.build(model.trainable_variables)  # else the step is built twice
+
+
+def save_network(network: Any, path: Path) -> None:
+    """Write a network, without optimizer and loss, to a ``.keras`` file."""
+    bare = keras.Model(network.inputs, network.outputs, name=network.name)
+    with warnings.catch_warnings():
+        # TensorFlow 2.20 variables predate the copy keyword of numpy 2; Keras asks them for arrays.
+        warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")
+        bare.save(path)
+
+
+def variables_of(model: FitModel) -> dict[str, np.ndarray]:
+    """Everything that a step changes: weights, states of random layers, thresholds, slots of the optimizer.
+
+    Returns:
+        Arrays by a name that is the same whenever the same model is made.
+    """
+    return {name: np.array(variable.numpy()) for name, variable in _named(model).items()}
+
+
+def set_variables(model: FitModel, values: Mapping[str, np.ndarray]) -> None:
+    """Put back what :func:`variables_of` gave.
+
+    Raises:
+        ValueError: names or shapes are those of another model.
+    """
+    variables = _named(model)
+    if set(variables) != set(values):
+        raise ValueError(f"variables differ: {sorted(set(variables) ^ set(values))[:5]}")
+    for name, variable in variables.items():
+        if tuple(variable.shape) != values[name].shape:
+            raise ValueError(f"{name} has shape {tuple(variable.shape)}, found {values[name].shape}")
+        variable.assign(values[name])
+
+
+def _named(model: FitModel) -> dict[str, Any]:
+    """Variables by their place: paths carry numbers that grow with every model of a process."""
+    own = {f"model_{i:04d}": variable for i, variable in enumerate(model.variables)}
+    return own | {f"optimizer_{i:04d}": variable for i, variable in enumerate(model.optimizer.variables)}
