@@ -40,6 +40,7 @@ setup(
     package_data={
         "taumltools.tuples": ["*.csv"],
         "taumltools.batch": ["*.sh"],
+        "taumltools.features.trainingtuple": ["*.csv"],
         "taumltools.report": ["*.html", "*.css", "*.js"],
     },
     install_requires=WORKFLOW + DATA + SIMULATION + TRAINING + CLASSIFICATION + REPORT,

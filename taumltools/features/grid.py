@@ -132,12 +132,22 @@ def fill_cells(
     for name, positions in blocks.items():
         cell = cell_numbers(positions, grid, without)
         rows = np.flatnonzero(cell != OUTSIDE)
-        key, index = np.unique(positions.owner[rows] * grid.n_cells + cell[rows], return_index=True)
-        first[name] = key, positions.rank[rows[index]]
-    filled = np.unique(np.concatenate([np.zeros(0, np.int64), *(key for key, _ in first.values())]))
+        key = positions.owner[rows] * grid.n_cells + cell[rows]
+        order = np.argsort(key, kind="stable")
+        order = order[_is_new(key[order])]
+        first[name] = key[order], positions.rank[rows[order]]
+    filled = np.sort(np.concatenate([np.zeros(0, np.int64), *(key for key, _ in first.values())]))
+    filled = filled[_is_new(filled)]
     objects = {}
     for name, (key, rank) in first.items():
         objects[name] = np.full(len(filled), NONE, np.int32)
         objects[name][np.searchsorted(filled, key)] = rank
     offsets = np.searchsorted(filled, np.arange(entries + 1) * grid.n_cells).astype(np.int64)
     return Cells(offsets, (filled % grid.n_cells).astype(np.uint16), objects)
+
+
+def _is_new(ascending: np.ndarray) -> np.ndarray:
+    """True where a value differs from the one before."""
+    new = np.ones(len(ascending), bool)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    return new
