@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from taumltools.config import load_campaign
 from taumltools.features.flat import FlatTuples, make_flat, write_flat
 from taumltools.features.scaling import load_scaling, make_scaling, sum_features
@@ -47,7 +45,7 @@ def _rate(name: str, entries: int, seconds: float) -> dict:
 
 def _loader(label: str, loader: Loader) -> dict:
     start = time.process_time()
-    entries = sum(len(batch) for batch in loader.train_batches(np.random.default_rng(1)))
+    entries = sum(len(batch) for batch in loader.train_batches(1))
     return _rate(f"loader: {label}", entries, time.process_time() - start)
 
 
@@ -63,7 +61,7 @@ def _network(campaign: Any, scaling: dict, loader: Loader, flat: FlatTuples) -> 
         loss=make_loss(campaign.training.loss),
         jit_compile=campaign.training.jit_compile,
     )
-    batches = list(loader.train_batches(np.random.default_rng(1)))
+    batches = list(loader.train_batches(1))
     for batch in batches[:2]:  # compiles
         model.train_on_batch(batch.inputs, batch.target, batch.weight)
     start = time.perf_counter()

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.weights import SpectraWeights
 
 LossName = Literal["tau_crossentropy_v2", "tau_crossentropy", "categorical_crossentropy", "WPloss", "WPloss2"]
 
@@ -79,13 +80,18 @@ class TrainingConfig:
         metrics: further losses that are followed, with and without weights.
         monitor: the figure by which the best epoch is chosen, lowest is best.
         keep: which epoch's network is the result.
-        class_weights: ``balanced`` gives the four types equal total weight.
+        class_weights: ``balanced`` gives the four types equal total weight, ``spectra`` the same spectrum in pt and |η| too.
+        spectra: bins and files of ``spectra``.
+        composition: shares of e, mu, tau, jet among the entries of an epoch, e.g. ``{e: 1, mu: 1, tau: 2, jet: 2}``: of
+            types with more, as many as fit are drawn anew in every epoch. Empty: all entries.
         validation_fraction: share of events (by hash of run, lumi, evt) not trained on.
         patience: epochs without a better ``monitor`` before the fit stops; 0 never stops.
         min_delta: by how much ``monitor`` has to fall to count as better.
         snapshots: every so many epochs the network is kept with the result; 0 never.
+        max_undefined: largest accepted fraction of undefined (NaN) values of a feature; 1 accepts any.
         cache_mb: the sample is kept in memory if it takes less than this, else it is streamed.
         window: tau candidates that are shuffled together when streaming.
+        workers: threads that prepare batches ahead of the network; 0 prepares each when it is needed.
         precision: type of numbers inside the network; weights stay float32.
         jit_compile: compile the step with XLA.
         deterministic: use only operations whose result does not depend on the order of threads.
@@ -107,13 +113,17 @@ class TrainingConfig:
     metrics: tuple[MetricName, ...] = ()
     monitor: str = "val_loss"
     keep: Literal["best", "last"] = "best"
-    class_weights: Literal["none", "balanced"] = "balanced"
+    class_weights: Literal["none", "balanced", "spectra"] = "balanced"
+    spectra: SpectraWeights = field(default_factory=SpectraWeights)
+    composition: dict[str, float] = field(default_factory=dict)
     validation_fraction: float = 0.15
     patience: int = 0
     min_delta: float = 0.0
     snapshots: int = 0
+    max_undefined: float = 1.0
     cache_mb: int = 1000
     window: int = 65_536
+    workers: int = 0
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit_compile: bool = False
     deterministic: bool = False
@@ -131,6 +141,18 @@ class TrainingConfig:
             raise ValueError(f"validation_fraction must be between 0 and 1, found {self.validation_fraction}")
         if not all(0 <= factor < math.inf for factor in self.scale_factors) or not any(self.scale_factors):
             raise ValueError(f"scale_factors must be positive, found {self.scale_factors}")
+        return self
+
+    @model_validator(mode="after")
+    def _loading(self) -> TrainingConfig:
+        known = ("e", "mu", "tau", "jet")
+        shares = self.composition
+        if shares and (set(shares) != set(known) or not all(0 < share < math.inf for share in shares.values())):
+            raise ValueError(f"composition needs a positive share of each of {', '.join(known)}, found {shares}")
+        if not 0 <= self.max_undefined <= 1:
+            raise ValueError(f"max_undefined must be between 0 and 1, found {self.max_undefined}")
+        if not 0 <= self.workers <= 64:
+            raise ValueError(f"workers must be between 0 and 64, found {self.workers}")
         return self
 
     @model_validator(mode="after")

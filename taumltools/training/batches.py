@@ -1,25 +1,23 @@
-"""From flat tuples to padded batches, the form a network takes."""
+"""From flat tuples to batches, the form a network takes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from taumltools.errors import InputError
+from taumltools.features.cells import Cells
 from taumltools.features.table import FlatTuples
+from taumltools.training.cellrows import cell_inputs
+from taumltools.training.layout import InputLayout, Layout
+from taumltools.training.shapes import LENGTH_STEP, padded_size
 from taumltools.tuples.data import Collection
 from taumltools.tuples.truth import TAU_TYPES
 
-LENGTH_STEP = 8
-"""Sets are padded to a multiple of this, so that only few shapes are ever compiled."""
-
-Layout = Mapping[str, Sequence[str]]
-"""Feature names by block, in the order of the network's inputs; ``taus`` is one of the blocks."""
-
 Inputs = dict[str, np.ndarray]
-"""Network inputs by name: ``taus``, and ``<block>`` and ``<block>_mask`` per block of objects."""
+"""Network inputs by name: ``taus``, and of form ``sets`` ``<block>`` and ``<block>_mask`` per block of objects, of form
+``cells`` ``<grid>_<component>`` and ``<grid>_cell``; see docs/training.md."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,18 @@ class ObjectRows:
 
     offsets: np.ndarray
     rows: np.ndarray
+
+    def select(self, entries: np.ndarray) -> ObjectRows:
+        """The objects of some entries (int array), in that order."""
+        taken = Collection(self.offsets, {"row": np.arange(len(self.rows))}).take(entries)
+        return ObjectRows(taken.offsets, self.rows[taken.columns["row"]])
+
+    @staticmethod
+    def concatenate(parts: Sequence[ObjectRows]) -> ObjectRows:
+        """Join the objects of consecutive entries."""
+        starts = np.cumsum([0] + [int(part.offsets[-1]) for part in parts])
+        offsets = [np.zeros(1, np.int64), *(p.offsets[1:] + s for p, s in zip(parts, starts, strict=False))]
+        return ObjectRows(np.concatenate(offsets), np.concatenate([part.rows for part in parts]))
 
 
 @dataclass(frozen=True)
@@ -58,27 +68,37 @@ class Samples:
     """Flat tuples as matrices: one row per tau candidate and one per object.
 
     Attributes:
+        layout: names and order of the columns, and the form of batches.
         types: truth type 0 to 3, or -1; int8, shape (n,).
         weights: float32, shape (n,).
         taus: float32, shape (n, features).
         objects: by block.
+        cell_features: float32, shape (n, features); without columns for form ``sets``.
+        cells: filled cells by grid; empty for form ``sets``.
     """
 
+    layout: InputLayout
     types: np.ndarray
     weights: np.ndarray
     taus: np.ndarray
     objects: dict[str, ObjectRows]
+    cell_features: np.ndarray
+    cells: dict[str, Cells] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.types)
 
     @staticmethod
-    def of(flat: FlatTuples, layout: Layout, class_weights: Sequence[float] = (1.0,) * len(TAU_TYPES)) -> Samples:
+    def of(
+        flat: FlatTuples,
+        layout: InputLayout | Layout,
+        class_weights: Sequence[float] = (1.0,) * len(TAU_TYPES),
+    ) -> Samples:
         """Arrange flat tuples in the order of the network's inputs.
 
         Args:
             flat: the entries.
-            layout: names of features by block.
+            layout: the network's inputs; feature names by block mean form ``sets``.
             class_weights: weight of the entries of each type; entries of no type get 0.
 
         Returns:
@@ -87,48 +107,60 @@ class Samples:
         Raises:
             InputError: a feature is not among the columns.
         """
-        types = flat.index["tau_type"]
-        types = np.where((types >= 0) & (types < len(TAU_TYPES)), types, -1).astype(np.int8)
-        weights = np.array([*class_weights, 0.0], np.float32)[types]
-        objects = {}
-        for block, names in layout.items():
-            if block == "taus":
-                continue
-            if block not in flat.objects:
-                raise InputError(f"the network needs the block '{block}', the flat tuples have {sorted(flat.objects)}")
-            collection = flat.objects[block]
-            objects[block] = ObjectRows(collection.offsets, _matrix(collection.columns, names, block))
-        return Samples(types, weights, _matrix(flat.taus, layout["taus"], "taus"), objects)
+        layout = layout if isinstance(layout, InputLayout) else InputLayout.of_sets(layout)
+        layout.check(flat.layout(), "flat tuples")
+        types = known_types(flat.index["tau_type"])
+        columns = {name: block.columns for name, block in flat.objects.items()}
+        return Samples(
+            layout,
+            types,
+            np.array([*class_weights, 0.0], np.float32)[types],
+            _matrix([flat.taus[name] for name in layout.taus], len(flat)),
+            {
+                block: ObjectRows(
+                    flat.objects[block].offsets,
+                    _matrix([columns[block][name] for name in names], int(flat.objects[block].offsets[-1])),
+                )
+                for block, names in layout.objects.items()
+            },
+            _matrix([flat.cell_features[name] for name in layout.cell_features], len(flat)),
+            {grid: flat.cells[grid] for grid in layout.grids},
+        )
 
     @staticmethod
     def concatenate(parts: Sequence[Samples]) -> Samples:
         """Join samples of the same layout."""
-        objects = {}
-        for block in parts[0].objects:
-            blocks = [part.objects[block] for part in parts]
-            starts = np.cumsum([0] + [int(b.offsets[-1]) for b in blocks])
-            offsets = [np.zeros(1, np.int64), *(b.offsets[1:] + s for b, s in zip(blocks, starts, strict=False))]
-            objects[block] = ObjectRows(np.concatenate(offsets), np.concatenate([b.rows for b in blocks]))
+        first = parts[0]
         return Samples(
+            first.layout,
             np.concatenate([p.types for p in parts]),
             np.concatenate([p.weights for p in parts]),
             np.concatenate([p.taus for p in parts]),
-            objects,
+            {block: ObjectRows.concatenate([p.objects[block] for p in parts]) for block in first.objects},
+            np.concatenate([p.cell_features for p in parts]),
+            {grid: Cells.concatenate([p.cells[grid] for p in parts]) for grid in first.cells},
         )
 
     def select(self, rows: np.ndarray) -> Samples:
         """The entries ``rows`` (int array), in that order."""
-        objects = {}
-        for name, block in self.objects.items():
-            taken = Collection(block.offsets, {"row": np.arange(len(block.rows))}).take(rows)
-            objects[name] = ObjectRows(taken.offsets, block.rows[taken.columns["row"]])
-        return Samples(self.types[rows], self.weights[rows], self.taus[rows], objects)
+        return Samples(
+            self.layout,
+            self.types[rows],
+            self.weights[rows],
+            self.taus[rows],
+            {name: block.select(rows) for name, block in self.objects.items()},
+            self.cell_features[rows],
+            {name: grid.take(rows) for name, grid in self.cells.items()},
+        )
 
     def batch(self, rows: np.ndarray) -> Batch:
         """The entries ``rows`` (int array) as one padded batch."""
         inputs: Inputs = {"taus": self.taus[rows]}
-        for name, block in self.objects.items():
-            inputs[name], inputs[f"{name}_mask"] = padded(block, rows)
+        if self.layout.form == "cells":
+            inputs |= cell_inputs(self, rows)
+        else:
+            for name, block in self.objects.items():
+                inputs[name], inputs[f"{name}_mask"] = padded(block, rows)
         target = np.eye(len(TAU_TYPES) + 1, dtype=np.float32)[self.types[rows], : len(TAU_TYPES)]
         return Batch(inputs, target, self.weights[rows])
 
@@ -136,6 +168,11 @@ class Samples:
         """All entries in order; the last batch may be smaller."""
         for start in range(0, len(self), batch_size):
             yield self.batch(np.arange(start, min(start + batch_size, len(self))))
+
+
+def known_types(tau_type: np.ndarray) -> np.ndarray:
+    """Truth types a network separates, int8; -1 for all others."""
+    return np.where((tau_type >= 0) & (tau_type < len(TAU_TYPES)), tau_type, -1).astype(np.int8)
 
 
 def padded(block: ObjectRows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -147,11 +184,12 @@ def padded(block: ObjectRows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
     Returns:
         float32 of shape (n, length, features), zero where there is no object, and the mask
-        (n, length), 1 where there is one.  ``length`` is a multiple of :data:`LENGTH_STEP`.
+        (n, length), 1 where there is one.  ``length`` is one of few sizes, see
+        :func:`taumltools.training.shapes.padded_size`.
     """
     starts = block.offsets[rows]
     counts = block.offsets[rows + 1] - starts
-    length = max(-(-int(counts.max(initial=0)) // LENGTH_STEP), 1) * LENGTH_STEP
+    length = padded_size(int(counts.max(initial=0)), LENGTH_STEP)
     position = np.arange(length)
     present = position < counts[:, None]
     values = np.zeros((len(rows), length, block.rows.shape[1]), np.float32)
@@ -159,15 +197,9 @@ def padded(block: ObjectRows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return values, present.astype(np.float32)
 
 
-def _matrix(columns: Mapping[str, np.ndarray], names: Sequence[str], block: str) -> np.ndarray:
-    missing = [name for name in names if name not in columns]
-    if missing:
-        raise InputError(
-            f"the network needs the features {missing} of block '{block}', the flat tuples do not have them: "
-            "make the flat tuples with the features the network was trained on"
-        )
-    size = len(next(iter(columns.values())))
-    matrix = np.empty((size, len(names)), np.float32)
-    for i, name in enumerate(names):
-        matrix[:, i] = columns[name]
+def _matrix(columns: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Columns of the given size side by side, float32, row after row in memory."""
+    matrix = np.empty((size, len(columns)), np.float32)
+    if columns:
+        matrix[:] = np.array(columns, np.float32).T  # numpy transposes in blocks: faster than column by column
     return matrix

@@ -100,7 +100,7 @@ def train(
     with _tracked(uri, training.tracking.experiment, run_name, tags) as run:
         if run:
             run.log_params({"model": model, "training": training, "seed": seed, "features": features.title})
-        history, best = _fit(network, loader, training, np.random.default_rng(seed), run)
+        history, best = _fit(network, loader, training, seed, run)
         metrics = _figures(history, best) | {
             "entries": loader.counts,
             "parameters": network.count_params(),
@@ -147,14 +147,14 @@ def _tracked(uri: str | None, experiment: str, run_name: str, tags: Mapping[str,
 
 
 def _fit(
-    network: Any, loader: Loader, config: TrainingConfig, rng: np.random.Generator, run: Run | None
+    network: Any, loader: Loader, config: TrainingConfig, seed: int, run: Run | None
 ) -> tuple[dict[str, list[float]], int]:
     """All epochs; the network ends with the weights of the best one, whose position is returned."""
     history: dict[str, list[float]] = {}
     best, weights = -1, network.get_weights()
     for epoch in range(1, config.epochs + 1):
         start = time.perf_counter()
-        figures = _epoch(network, loader, config, epoch, rng)
+        figures = _epoch(network, loader, config, epoch, seed)
         figures |= _validate(network, loader, config)
         figures["wall_s"] = round(time.perf_counter() - start, 3)
         for name, value in {"epoch": epoch, **figures}.items():
@@ -171,13 +171,12 @@ def _fit(
     return history, best
 
 
-def _epoch(
-    network: Any, loader: Loader, config: TrainingConfig, epoch: int, rng: np.random.Generator
-) -> dict[str, float]:
+def _epoch(network: Any, loader: Loader, config: TrainingConfig, epoch: int, seed: int) -> dict[str, float]:
     """One pass over the training sample; means over its steps, and the last learning rate."""
     label, rate = f"epoch {epoch}/{config.epochs}", 0.0
     losses, accuracies = [], []
-    for step, batch in enumerate(progress(loader.train_batches(rng), total=loader.steps, label=label, unit="batch")):
+    batches = loader.train_batches(seed, epoch)
+    for step, batch in enumerate(progress(batches, total=loader.steps, label=label, unit="batch")):
         rate = learning_rate(config, (epoch - 1) * loader.steps + step, config.epochs * loader.steps)
         network.optimizer.learning_rate = rate
         figures = network.train_on_batch(batch.inputs, batch.target, batch.weight, return_dict=True)
@@ -188,7 +187,8 @@ def _epoch(
                 f"the loss became {losses[-1]} in {label}, step {step + 1}: lower the learning rate "
                 "(training.learning_rate), or look for extreme values in the features"
             )
-    return {"loss": float(np.mean(losses)), "accuracy": float(np.mean(accuracies)), "learning_rate": rate}
+    loss = float(np.sum(losses)) * loader.batch_size / loader.entries  # the last batch is filled up with weights of 0
+    return {"loss": loss, "accuracy": float(np.mean(accuracies)), "learning_rate": rate}
 
 
 def _validate(network: Any, loader: Loader, config: TrainingConfig) -> dict[str, float]:

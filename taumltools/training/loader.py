@@ -1,25 +1,37 @@
-"""Read flat tuples for a fit: split, shuffle, batch.
+"""Batches for a fit: split, weights, order, and reading ahead.
 
-A sample that fits into the stated memory is read once and kept; a larger one is read in
-blocks of a random order, and shuffled within a window, in every epoch.  The content of
-every batch follows from the files, the settings and the generator handed in.
+A sample that fits into the stated memory is read once and kept; a larger one is read in large blocks in every epoch.
+The content of every batch follows from the files, the settings, the seed, and the numbers of the epoch and of the step:
+not from who reads it, nor from what was read before.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
+import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from taumltools.config.features import FeaturesConfig
+from taumltools.config.identity import plain
 from taumltools.config.training import TrainingConfig
 from taumltools.errors import InputError
-from taumltools.eventhash import in_first_part
-from taumltools.features.flat import FlatFile
-from taumltools.training.batches import Batch, Layout, Samples
+from taumltools.training.ahead import in_order
+from taumltools.training.batches import Batch, Samples
+from taumltools.training.layout import Form, InputLayout
+from taumltools.training.plan import Plan, Window
+from taumltools.training.reading import bytes_of, read_blocks
+from taumltools.training.scan import Scan, scan
+from taumltools.training.spectra import Binning
+from taumltools.training.undefined import check_values
+from taumltools.training.weights import TypeWeights, Weights, spectrum_weights
 from taumltools.tuples.truth import TAU_TYPES
 
 log = logging.getLogger(__name__)
@@ -29,10 +41,24 @@ READ_BLOCK = 16_384
 
 
 @dataclass(frozen=True)
-class _Block:
-    path: Path
-    start: int
-    stop: int
+class LoaderState:
+    """Where a fit is in its sample: small enough to be saved with every checkpoint.
+
+    Attributes:
+        seed: of the order.
+        epoch: the epoch, counted as the fit does.
+        step: steps of it that are done.
+        sample: digits that identify the sample and how it is cut into batches.
+    """
+
+    seed: int
+    epoch: int
+    step: int
+    sample: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, as JSON has them; ``LoaderState(**...)`` gives the state back."""
+        return dataclasses.asdict(self)
 
 
 class Loader:
@@ -41,124 +67,167 @@ class Loader:
     Args:
         paths: files of flat tuples.
         features: the features, in the order the network takes them.
-        config: batch size, split, memory.
+        config: batch size, split, weights, memory, threads.
+        form: how the network takes objects, see :mod:`taumltools.training.models`.
 
     Attributes:
-        counts: entries by sample and type: ``{"train": {"e": ...}, "validation": {...}}``.
+        layout: the network's inputs.
+        counts: entries of an epoch by sample and type: ``{"train": {"e": ...}, "validation": {...}}``.
         cached: True if the sample is kept in memory.
 
     Raises:
-        InputError: a file is not readable, lacks a feature, or one of the types is missing.
+        InputError: a file is not readable, lacks a feature, or one of the types is missing; a feature is undefined too
+            often; a spectrum has an empty bin.
+        ConfigError: the network takes cells, and the features define no grid.
     """
 
-    def __init__(self, paths: Sequence[Path], features: FeaturesConfig, config: TrainingConfig) -> None:
-        if not paths:
-            raise InputError("no flat tuples to train on")
+    def __init__(
+        self, paths: Sequence[Path], features: FeaturesConfig, config: TrainingConfig, form: Form = "sets"
+    ) -> None:
         self._config = config
-        self._layout: Layout = {block: list(names) for block, names in features.blocks().items()}
-        self._blocks = [block for path in paths for block in _blocks(Path(path))]
-        self.counts, size = self._scan(paths)
-        self._weights = self._class_weights()
+        self.layout = InputLayout.of(features, form)
+        binning = Binning(config.spectra.bins) if config.class_weights == "spectra" else None
+        found = scan([Path(p) for p in paths], self.layout, config.validation_fraction, READ_BLOCK, binning)
+        self._blocks = found.blocks
+        size = bytes_of(self._blocks, self.layout)
         self.cached = size < config.cache_mb * 1_000_000
-        self._cache: dict[bool, Samples] = {}
+        window = sum(map(len, self._blocks)) if self.cached else config.window
+        self._train = Plan(found.kinds["train"], window, config.composition)
+        self._validation = Plan(found.kinds["validation"], window)
+        self.counts = {
+            sample: dict(zip(TAU_TYPES, plan.counts.tolist(), strict=True))
+            for sample, plan in (("train", self._train), ("validation", self._validation))
+        }
+        self._weights = _weights(config, found, self._train, binning)
+        self._kept: Samples | None = None
         if self.cached:
-            parts = [self._read(block) for block in self._blocks]
-            self._cache = {side: Samples.concatenate([p[side] for p in parts]) for side in (False, True)}
+            self._kept = read_blocks(self._blocks, self.layout, self._weights)
         else:
             log.info("%.0f MB of inputs exceed the budget of %d MB: streaming", size / 1e6, config.cache_mb)
+        check_values(self._read(self._validation.file_order()[0]), config.max_undefined, features.infinite == "keep")
 
     @property
     def batch_size(self) -> int:
         """Entries per step, never more than the training sample has."""
-        return min(self._config.batch_size, sum(self.counts["train"].values()))
+        return min(self._config.batch_size, self._train.entries)
+
+    @property
+    def entries(self) -> int:
+        """Entries of an epoch."""
+        return self._train.entries
 
     @property
     def steps(self) -> int:
-        """Steps per epoch; the entries of the last, incomplete batch wait for the next epoch."""
-        return sum(self.counts["train"].values()) // self.batch_size
+        """Steps per epoch."""
+        return -(-self._train.entries // self.batch_size)
 
-    def train_batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """One epoch of shuffled batches, all of the same size.
+    def train_batches(self, seed: int, epoch: int = 1, start: int = 0) -> Iterator[Batch]:
+        """Batches of one epoch, all of the same size, in an order that is new in every epoch.
+
+        Every entry is in exactly one batch with its weight.  The last batch is filled up with entries of weight 0.
 
         Args:
-            rng: decides the order.
+            seed: decides the order, not negative.
+            epoch: number of the epoch, not negative.
+            start: first step; those before it are not read.
 
         Yields:
-            :attr:`steps` batches.
+            ``steps - start`` batches; the same ones for any number of workers and any start.
+
+        Raises:
+            InputError: the epoch has fewer steps.
         """
-        left: Samples | None = None
-        for window in self._windows(rng):
-            window = Samples.concatenate([left, window]) if left is not None else window
-            order = rng.permutation(len(window))
-            full = len(window) - len(window) % self.batch_size
-            for start in range(0, full, self.batch_size):
-                yield window.batch(order[start : start + self.batch_size])
-            left = window.select(order[full:])
+        if not 0 <= start <= self.steps:
+            raise InputError(f"step {start} of an epoch with {self.steps} steps")
+        order = functools.partial(self._train.rows, seed=seed, epoch=epoch)
+        windows = self._train.windows(seed, epoch)
+        return in_order(self._tasks(windows, order, self.batch_size, start, fill=True), self._config.workers)
 
     def validation_batches(self) -> Iterator[Batch]:
-        """The validation sample in file order; the last batch may be smaller."""
-        if self.cached:
-            yield from self._cache[True].batches(self._config.batch_size)
-            return
-        for block in self._blocks:
-            yield from self._read(block)[True].batches(self._config.batch_size)
+        """The validation sample in the order of the files; the last batch may be smaller."""
+        windows = self._validation.file_order()
+        tasks = self._tasks(windows, self._validation.rows_in_order, self._config.batch_size, 0, fill=False)
+        return in_order(tasks, self._config.workers)
 
-    def _windows(self, rng: np.random.Generator) -> Iterator[Samples]:
-        if self.cached:
-            yield self._cache[False]
-            return
-        order = rng.permutation(len(self._blocks))
-        per_window = max(self._config.window // READ_BLOCK, 1)
-        for start in range(0, len(order), per_window):
-            parts = [self._read(self._blocks[i])[False] for i in order[start : start + per_window]]
-            yield Samples.concatenate(parts)
+    def state(self, seed: int, epoch: int, step: int) -> LoaderState:
+        """What to save so that :meth:`resume` goes on after ``step`` steps of an epoch."""
+        return LoaderState(seed, epoch, step, self._fingerprint())
 
-    def _read(self, block: _Block) -> tuple[Samples, Samples]:
-        """Training and validation part of one block."""
-        with FlatFile(block.path) as file:
-            flat = file.read(block.start, block.stop)
-        side = self._side(flat.index)
-        train, validation = (flat.take(np.flatnonzero(side == s)) for s in (0, 1))
-        return Samples.of(train, self._layout, self._weights), Samples.of(validation, self._layout, self._weights)
+    def resume(self, state: LoaderState | Mapping[str, Any]) -> Iterator[Batch]:
+        """The batches an interrupted epoch would have had next.
 
-    def _side(self, index: dict[str, np.ndarray]) -> np.ndarray:
-        """0 training, 1 validation, -1 no type to learn."""
-        validation = in_first_part(index["run"], index["lumi"], index["evt"], self._config.validation_fraction)
-        labelled = (index["tau_type"] >= 0) & (index["tau_type"] < len(TAU_TYPES))
-        return np.where(labelled, validation.astype(np.int8), np.int8(-1))
+        Args:
+            state: of :meth:`state`, or its plain form.
 
-    def _scan(self, paths: Sequence[Path]) -> tuple[dict[str, dict[str, int]], int]:
-        """Count types on both sides, and bytes of all inputs."""
-        counts = np.zeros((2, len(TAU_TYPES)), np.int64)
-        size = 0
-        for path in paths:
-            with FlatFile(path) as file:
-                index = file.read_index()
-                rows = {"taus": file.entries, **file.object_counts()}
-            side = self._side(index)
-            for s in (0, 1):
-                counts[s] += np.bincount(index["tau_type"][side == s], minlength=len(TAU_TYPES))
-            size += sum(4 * rows.get(block, 0) * len(names) for block, names in self._layout.items())
-        named = {
-            s: dict(zip(TAU_TYPES, map(int, counts[i]), strict=True)) for i, s in enumerate(("train", "validation"))
-        }
-        for sample, by_type in named.items():
-            empty = [name for name, n in by_type.items() if not n]
-            if empty:
-                raise InputError(
-                    f"no entries of type {', '.join(empty)} in the {sample} sample (found {by_type}): the network "
-                    "separates four types and needs all of them; add datasets or events"
-                )
-        return named, size
+        Raises:
+            InputError: the sample, its order of files, or how it is cut into batches are not those of the state.
+        """
+        state = state if isinstance(state, LoaderState) else LoaderState(**state)
+        if state.sample != self._fingerprint():
+            raise InputError(
+                f"the checkpoint was made with another sample or other batches ({state.sample}, now "
+                f"{self._fingerprint()}): give the same files, features and settings, or start a new training"
+            )
+        return self.train_batches(state.seed, state.epoch, state.step)
 
-    def _class_weights(self) -> list[float]:
-        if self._config.class_weights == "none":
-            return [1.0] * len(TAU_TYPES)
-        numbers = list(self.counts["train"].values())
-        return [sum(numbers) / (len(numbers) * n) for n in numbers]
+    def _fingerprint(self) -> str:
+        config = {key: plain(getattr(self._config, key)) for key in ("class_weights", "spectra")}
+        parts = [self._train.fingerprint(), self.batch_size, self.layout.as_dict(), config]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _tasks(
+        self,
+        windows: Sequence[Window],
+        order: Callable[[Window], np.ndarray],
+        size: int,
+        start: int,
+        fill: bool,
+    ) -> Iterator[Callable[[], Batch]]:
+        """What makes each batch; what is left of a window is put in front of the next one."""
+        done = start * size
+        left: Samples | None = None
+        windows = [window for window in windows if window.start + window.size > done]
+        reading = (functools.partial(self._read, window) for window in windows)
+        samples_of = in_order(reading, min(self._config.workers, 1), ahead=1)
+        for window in windows:
+            samples, rows = next(samples_of), order(window)
+            todo = rows[max(done - window.start, 0) :]
+            missing = 0 if left is None else size - len(left)
+            if left is not None and missing:
+                left = Samples.concatenate([left, samples.select(todo[:missing])])
+            todo = todo[missing:]
+            if left is not None and len(left) == size:
+                yield functools.partial(left.batch, np.arange(size))
+                left = None
+            full = len(todo) - len(todo) % size
+            for first in range(0, full, size):
+                yield functools.partial(samples.batch, todo[first : first + size])
+            if full < len(todo):
+                left = samples.select(todo[full:])
+            if window is windows[-1] and left is not None:
+                last = _filled(left, samples, rows, size) if fill else left
+                yield functools.partial(last.batch, np.arange(len(last)))
+            del samples  # before the next window is read
+
+    def _read(self, window: Window) -> Samples:
+        if self._kept is not None:
+            return self._kept
+        return read_blocks([self._blocks[i] for i in window.blocks], self.layout, self._weights)
 
 
-def _blocks(path: Path) -> list[_Block]:
-    with FlatFile(path) as file:
-        starts = range(0, file.entries, READ_BLOCK)
-        return [_Block(path, start, min(start + READ_BLOCK, file.entries)) for start in starts]
+def _filled(left: Samples, samples: Samples, rows: np.ndarray, size: int) -> Samples:
+    """The last entries of an epoch, and entries without weight that make up for what a batch lacks."""
+    more = samples.select(np.resize(rows, size - len(left)))
+    return Samples.concatenate([left, dataclasses.replace(more, weights=np.zeros_like(more.weights))])
+
+
+def _weights(config: TrainingConfig, found: Scan, plan: Plan, binning: Binning | None) -> Weights:
+    if config.class_weights == "none":
+        return TypeWeights()
+    if config.class_weights == "balanced" or binning is None or found.spectra is None:
+        return TypeWeights.balanced(plan.counts.tolist())
+    kept = plan.counts / found.counts("train")
+    inside = found.spectra.sum() / found.counts("train").sum()
+    if inside < 1:
+        log.info("%.2f%% of the training entries lie outside of the bins of the spectra: weight 0", 100 * (1 - inside))
+    return spectrum_weights(config.spectra, binning, found.spectra * kept[:, None])
