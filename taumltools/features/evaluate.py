@@ -52,7 +52,7 @@ def make_flat(
     *,
     keep: Keep = "labelled",
     first_entry: int = 0,
-    sample_type: str = "MC",
+    sample_type: str | None = "MC",
 ) -> FlatTuples:
     """Evaluate all features and fill all cells.
 
@@ -63,7 +63,8 @@ def make_flat(
             a reconstructed tau and one of the four types), ``"reconstructed"`` those with a
             reconstructed tau, ``"all"`` everything.
         first_entry: position of the first entry in its file, for the index column ``entry``.
-        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type.
+        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type; None: what the branch
+            ``sampleType`` says, entry by entry.
 
     Returns:
         The features of the kept entries, in input order, with the number of dropped ones.

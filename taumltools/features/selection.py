@@ -16,7 +16,7 @@ Keep = Literal["labelled", "reconstructed", "all"]
 """``labelled``: what the settings want for training; or all with a reconstructed tau; or everything."""
 
 
-def types_of(tuples: Tuples, keep: Keep, sample_type: str) -> np.ndarray:
+def types_of(tuples: Tuples, keep: Keep, sample_type: str | None) -> np.ndarray:
     """Truth type of every entry, values of :class:`TauType` or -1; int8, shape (n,).
 
     Without the branches of truth all are -1, which only ``labelled`` does not accept.

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from taumltools.errors import ConfigError, InputError
+from taumltools.features.produce import entry_range
 from taumltools.features.trainingtuple.make import TREES, TrainingTupleConfig, Trees, export_branches, make_trees
 from taumltools.tuples.io import open_tuples
 from taumltools.tuples.reader import TupleReader
@@ -112,10 +113,8 @@ def export_training_tuple(
         raise ConfigError(f"{target}: a TrainingTuple is a file {' or '.join(SUFFIXES)}, found '{suffix}'")
     rows = dict.fromkeys(TREES, 0)
     with open_tuples(source) as reader:
-        stop = reader.entries if stop is None else min(stop, reader.entries)
-        if not 0 <= start < stop:
-            raise InputError(f"{source}: entries {start} to {stop} were asked for, the file has {reader.entries}")
-        chunks = _chunks(reader, config or TrainingTupleConfig(), range(start, stop, step), stop)
+        first, last = entry_range(reader, start, stop)
+        chunks = _chunks(reader, config or TrainingTupleConfig(), range(first, last, step) or range(1), last)
         writer: _Writer = _RootWriter(Path(target)) if SUFFIXES[suffix] == "root" else _PandasWriter(Path(target))
         try:
             for trees in report(chunks) if report else chunks:
@@ -140,3 +139,34 @@ def _shifted(trees: Trees, rows: dict[str, int]) -> Trees:
             name = f"{grid}Cells_{end}"
             taus[name] = taus[name] + np.int64(rows[f"{grid}_cells"])
     return {**trees, "taus": taus}
+
+
+def check_training_tuple(path: Path | str) -> None:
+    """Refuse a file whose trees do not belong together.
+
+    Args:
+        path: a file of :func:`export_training_tuple`.
+
+    Raises:
+        InputError: there are no tau candidates, or the cells of the last one are not the last cells.
+    """
+    import h5py
+    import uproot
+
+    names = {tree: f"{tree.removesuffix('_cells')}Cells_end" for tree in TREES[1:]}
+    if SUFFIXES[Path(path).suffix] == "root":
+        with uproot.open(path) as file:
+            rows = {tree: int(file[tree].num_entries) for tree in TREES}
+            last = {n: file["taus"][n].array(library="np", entry_start=-1).tolist() for n in names.values()}
+    else:
+        import pandas as pd
+
+        with h5py.File(path) as hdf5:
+            rows = {tree: len(hdf5[tree]["table"]) if tree in hdf5 else 0 for tree in TREES}
+        frame = pd.read_hdf(path, "taus", start=max(rows["taus"] - 1, 0))
+        last = {n: frame[n].tolist() for n in names.values()}
+    if not rows["taus"]:
+        raise InputError(f"{path}: there is no tau candidate in it")
+    for tree, name in names.items():
+        if last[name] != [rows[tree]]:
+            raise InputError(f"{path}: {name} of the last tau candidate is {last[name]}, {tree} has {rows[tree]} rows")

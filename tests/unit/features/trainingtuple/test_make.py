@@ -126,7 +126,7 @@ def test_wrong_options(arguments, message):
 
 
 def test_bad_ranges_and_names(tmp_path):
-    with pytest.raises(InputError, match="entries 400 to 400 were asked for, the file has 400"):
+    with pytest.raises(InputError, match="entries 400 to the end were asked for, the file has 400"):
         export_training_tuple(SOURCE, tmp_path / "a.root", start=400)
     with pytest.raises(ConfigError, match=r"is a file \.root or \.h5, found '\.txt'"):
         export_training_tuple(SOURCE, tmp_path / "a.txt")
