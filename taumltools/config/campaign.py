@@ -16,6 +16,7 @@ from taumltools.config.binned import BinnedConfig
 from taumltools.config.datasets import DatasetConfig
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.config.features import FeaturesConfig
+from taumltools.config.htt import HttConfig
 from taumltools.config.model import ModelConfig
 from taumltools.config.production import ProductionConfig
 from taumltools.config.report import ReportConfig
@@ -73,6 +74,7 @@ class CampaignConfig:
         report: what the report shows.
         tuple_format: file format of produced tuples: ``arrow`` (fast) or ``root`` (for CMS tools).
         batch: what jobs ask for on a batch system; never part of an identity.
+        htt: classification of H->tautau events.
     """
 
     title: str
@@ -90,6 +92,7 @@ class CampaignConfig:
     batch: BatchConfig = BatchConfig()
     binned: BinnedConfig = BinnedConfig()
     validation: ValidationConfig = ValidationConfig()
+    htt: HttConfig = HttConfig()
     scaling: ScalingConfig = ScalingConfig()
 
     @model_validator(mode="after")

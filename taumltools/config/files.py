@@ -47,7 +47,7 @@ def absolute_name(name: str) -> str:
 
 
 def fixed_files(config: CampaignConfig) -> str:
-    """Overrides that say which files the datasets have, in whatever folder they are read.
+    """Overrides that say which files the datasets and samples have, in whatever folder they are read.
 
     Args:
         config: settings as they were loaded here.
@@ -60,10 +60,12 @@ def fixed_files(config: CampaignConfig) -> str:
         >>> print(fixed_files(load_campaign("tiny", "+datasets.mine={title:x,source:tautuple,files:[/a/*.root]}")))
         'datasets.mine.files=['"'"'/a/*.root'"'"']'
     """
+    groups = {"datasets": config.datasets, "htt.samples": config.htt.samples}
     return " ".join(
-        shlex.quote(f"datasets.{name}.files=[{','.join(map(_quoted, dataset.files))}]")
-        for name, dataset in config.datasets.items()
-        if dataset.files
+        shlex.quote(f"{group}.{name}.files=[{','.join(map(_quoted, one.files))}]")
+        for group, members in groups.items()
+        for name, one in members.items()
+        if one.files
     )
 
 

@@ -1,0 +1,1 @@
+"""Classification of H->tautau events: from flat event ntuples to scores, plots and files for datacards."""
