@@ -44,7 +44,8 @@ def make_scaling(sums: FeatureSums, config: FeaturesConfig, limits: LimitsConfig
 
     Raises:
         InputError: features without sums, without valid values where some are needed, with infinite
-            values or NaN above the limits; all are named.
+            values or NaN above the limits; all are named.  Of features of cells all objects count,
+            not those of each grid.
     """
     limits = limits or LimitsConfig()
     problems: list[str] = []
@@ -58,7 +59,8 @@ def make_scaling(sums: FeatureSums, config: FeaturesConfig, limits: LimitsConfig
             scaling[block][name] = {}
             for cone in cones_of(config, block):
                 label = f"{block}.{name}" + ("" if cone == CONE else f" ({cone})")
-                problems += _problems(label, item, measured[cone].sums, limits)
+                if cone == CONE or CONE not in measured:  # a grid may hold few objects; the block as a whole must do
+                    problems += _problems(label, item, measured[cone].sums, limits)
                 scaling[block][name][cone] = _constants(label, item.scaling, cone, measured[cone].sums)
     _refuse(problems)
     return scaling

@@ -7,7 +7,7 @@ import pytest
 from tasks.base import PipelineTask
 from tasks.binned import CreateBinnedTuples, CreateTupleSizeList, ShuffleMerge
 from tasks.evaluation import ApplyTraining, EvaluatePerformance
-from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
+from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples, ScalingPlots
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
 from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral, ValidateShuffle
@@ -43,6 +43,8 @@ TABLE = [
     (ProduceFlatTuples, {}, 2, "flat_0.h5", {ShuffleMergeSpectral}),
     (FeatureSums, {}, 2, "sums_0.npz", {ProduceFlatTuples}),
     (FeatureScaling, {}, 1, "scaling.json", {FeatureSums}),
+    (FeatureScaling, {"overrides": "scaling.source=scaling.json"}, 1, "scaling.json", set()),
+    (ScalingPlots, {}, 1, "scaling_plots.d", {FeatureSums, FeatureScaling}),
     (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
     (ApplyTraining, {}, TEST, "predictions_ztautau.h5", {Training, ProduceTuples}),
     (EvaluatePerformance, {}, 4, "performance_deeptau", {ApplyTraining}),

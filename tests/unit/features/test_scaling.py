@@ -242,3 +242,19 @@ def test_constants_that_contradict_the_definition_are_refused(with_grids):
         check_rules(load_scaling(changed, GRIDS), GRIDS, "file.json")
     assert "file.json: muon.muon_deta (inner): std 0.2, defined as 0.1: made with other features" in str(error.value)
     assert "taus.tau_mass (global): lim_max 6, defined as 5" in str(error.value)
+
+
+def test_a_feature_that_is_never_defined_in_one_grid_is_no_error(caplog):
+    """In small samples an electron near the axis may be the only one, and its condition false."""
+    flat = scaling_case.make_flat(30)
+    inner = flat.cells["inner"].objects["muon"]
+    first = np.flatnonzero(inner >= 0)[0]
+    inner[np.arange(len(inner)) != first] = -1
+    owner = np.searchsorted(flat.cells["inner"].offsets, first, side="right") - 1
+    flat.objects["muon"].columns["muon_dxy"][flat.objects["muon"].offsets[owner] + inner[first]] = np.nan
+    with caplog.at_level(logging.WARNING):
+        entry = make_scaling(sum_flat(flat, GRIDS), GRIDS)["muon"]["muon_dxy"]["inner"]
+    assert (entry["mean"], entry["std"], entry["num"]) == (0, 1, 0)
+    flat.objects["muon"].columns["muon_dxy"][:] = np.nan
+    with pytest.raises(InputError, match=r"muon\.muon_dxy has no valid value"):
+        make_scaling(sum_flat(flat, GRIDS), GRIDS)
