@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from taumltools.config import load_campaign
+from taumltools.features.feature_sums import sum_features, sum_flat
 from taumltools.features.flat import FlatFile, make_flat, write_flat
-from taumltools.features.scaling import sum_features
 from taumltools.tuples.mock import mock_tuples
 
 ENTRIES = 10_000
@@ -44,6 +46,9 @@ def run(entries: int = ENTRIES) -> list[dict]:
             measure("features: read HDF5", file.read)
         measure("features: exact sums", lambda: sum_features(path, config))
         size = path.stat().st_size / len(flat)
+    config = load_campaign("demo", "features=deeptau_v2p5").features
+    flat = make_flat(tuples.take(np.arange(entries // 4)), config)
+    measure("features: exact sums, v2.5 with both grids", lambda: sum_flat(flat, config))
     rows.append({"name": "features: size of a tau", "value": round(size), "unit": "bytes"})
     return rows
 
