@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import law
@@ -38,3 +40,23 @@ class TimeParameter(law.DurationParameter):
             return super().parse(text)
         except ValueError:
             raise SystemExit(f"'{text}' is no time: give a number of {self.unit}, or e.g. 30s, 90m, 2h") from None
+
+
+class CommandsParameter(luigi.Parameter):
+    """A file with a training a line, given by its name; jobs are told its content, so that they need not have the file."""
+
+    def parse(self, text: Any) -> tuple[str, ...]:
+        """Overrides of each training; a file that cannot be read ends the command with what was expected."""
+        from taumltools.config.commands import read_commands
+        from taumltools.errors import ConfigError
+
+        if not text or text.startswith("["):
+            return tuple(json.loads(text or "[]"))
+        try:
+            return read_commands(Path(text).expanduser())
+        except ConfigError as error:
+            raise SystemExit(str(error)) from None
+
+    def serialize(self, value: Any) -> str:
+        """The content as JSON."""
+        return json.dumps(list(value)) if value else ""

@@ -1,7 +1,10 @@
-"""Training of the network, tracked by mlflow."""
+"""Training of networks, logged and brought into mlflow."""
 
 from __future__ import annotations
 
+import functools
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,27 +12,157 @@ import luigi
 
 from tasks.base import PipelineTask
 from tasks.features import FeatureScaling, ProduceFlatTuples
-from tasks.store import store_root
+from tasks.parameters import CommandsParameter
+from tasks.tracking import import_runs
 
 
 class Training(PipelineTask):
-    """One trained network: a folder with the model, its history and the ids of its mlflow run."""
+    """Trained networks: folders with the model, its history and the log of its run; a branch per training.
+
+    Without ``--models`` and ``--input-cmds`` there is one training, with the settings of the campaign.  Each training of
+    several has the identity, and so the product, that it has alone: one that is there is not made again.
+    """
 
     product = "model"
 
+    models = luigi.Parameter(
+        default="",
+        description="networks to train at once, separated by commas, e.g. deepset,particle_net; default: the campaign's",
+    )
+    input_cmds = CommandsParameter(
+        default=(),
+        description="file with a training a line: overrides, or a command line 'python Training_CNN.py key=value ...'; "
+        "# begins a comment; default: none",
+    )
     tracking_uri = luigi.Parameter(
         default="",
         significant=False,
-        description="mlflow tracking server, e.g. http://host:5000; default: mlflow below $TAUML_STORE",
+        description="store of mlflow that runs are imported into afterwards: a folder, or a URI such as http://host:5000; "
+        "default: $MLFLOW_TRACKING_URI, or mlflow below $TAUML_STORE",
     )
+
+    # ------------------------------------------------------------------ several trainings
+
+    @functools.cached_property
+    def members(self) -> list[str]:
+        """What is overridden in each training; empty if there is only one."""
+        from taumltools.config.commands import merge_overrides
+
+        models = [f"model={name}" for name in self.models.replace(",", " ").split()]
+        return [
+            merge_overrides(self.overrides, model, line)
+            for line in self.input_cmds or [""]
+            for model in models or [""]
+            if line or model
+        ]
+
+    @functools.cached_property
+    def singles(self) -> list[Training]:
+        """Each of several trainings as a workflow of its own; empty if there is only one.
+
+        Raises:
+            ConfigError: the settings of one are wrong, or two are the same.
+        """
+        from taumltools.errors import ConfigError
+
+        singles: list[Training] = []
+        numbers: dict[str, int] = {}
+        for number, overrides in enumerate(self.members):
+            single = self.single(overrides)
+            try:
+                identity = single.identity
+            except ConfigError as error:
+                raise ConfigError(f"training {number + 1} of {len(self.members)} ({overrides}): {error}") from error
+            if identity in numbers:
+                raise ConfigError(
+                    f"trainings {numbers[identity] + 1} and {number + 1} have the same settings ({overrides}): leave one out"
+                )
+            numbers[identity] = number
+            singles.append(single)
+        return singles
+
+    def single(self, overrides: str, **parameters: Any) -> Training:
+        """One training with given settings."""
+        shared = {"version": self.version, "campaign": self.campaign, "workflow": self.workflow, "site": self.site}
+        return Training(**shared, overrides=overrides, tracking_uri=self.tracking_uri, **parameters)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """That of the settings; of several trainings one over all of them."""
+        from taumltools.config.identity import identity
+
+        if not self.members:
+            return super().identity
+        return identity({"trainings": [single.identity for single in self.singles]})
+
+    def path_of(self, branch: int) -> Path:
+        """Where the product of a training is, whether it was asked for alone or with others."""
+        return self.singles[branch].path_of(0) if self.members else super().path_of(branch)
+
+    def n_branches(self) -> int:
+        """One branch a training."""
+        return len(self.singles) or 1
+
+    def requires(self) -> dict[str, Any]:
+        """A training needs only its own inputs."""
+        return self.singles[self.branch].requires() if self.members else super().requires()
+
+    def input_paths(self) -> list[Path]:
+        """What this training reads."""
+        return self.singles[self.branch].input_paths() if self.members else super().input_paths()
+
+    def run(self) -> None:
+        """Train; one of several runs exactly as if it had been asked for alone."""
+        if self.members:
+            self.single(self.members[self.branch], branch=0).run()
+        else:
+            super().run()
+            shutil.rmtree(self.work, ignore_errors=True)  # the product has its log, and needs no checkpoint
+
+    # ------------------------------------------------------------------ one training
 
     def reads(self) -> tuple[str, ...]:
         """Everything that shapes the network and its fit."""
         return ("seed", "features", "model", "training")
 
     def upstream(self) -> dict[str, Any]:
-        """Flat tuples and their scaling."""
-        return {"flat": self.need(ProduceFlatTuples), "scaling": self.need(FeatureScaling)}
+        """Flat tuples and their scaling; of several trainings those of each, once."""
+        if not self.members:
+            return {"flat": self.need(ProduceFlatTuples), "scaling": self.need(FeatureScaling)}
+        needed: dict[str, dict[str, Any]] = {"flat": {}, "scaling": {}}
+        for single in self.singles:
+            for name, task in single.upstream().items():
+                needed[name].setdefault(task.identity, task)
+        return {name: list(tasks.values()) for name, tasks in needed.items()}
+
+    @property
+    def work(self) -> Path:
+        """Folder of what a training leaves on its way: its log, its checkpoints; survives a killed process."""
+        return self.folder / "work"
+
+    def description(self) -> Any:
+        """What the run of this training is, a :class:`taumltools.training.tracking.RunDescription`."""
+        from taumltools.config.identity import plain
+        from taumltools.store.provenance import code_version, package_versions
+        from taumltools.training.tracking import RunDescription
+        from taumltools.training.tracking.data import data_identity
+        from taumltools.training.tracking.log import FOLDER
+
+        names = {"version": self.version, "campaign": self.campaign, "identity": self.identity}
+        documents = {
+            "campaign": plain(self.campaign_config),
+            "code": {**code_version(), "packages": package_versions()},
+            "data": [data_identity(name, task.paths()) for name, task in self.upstream().items()],
+        }
+        model = self.setting("model").name
+        return RunDescription(
+            directory=self.work / FOLDER,
+            experiment=self.setting("training").tracking.experiment,
+            name=f"{model}-{self.campaign}-{self.version}-{self.identity}",
+            tags=names | {"model": model, "overrides": self.overrides, "commit": str(code_version().get("commit"))},
+            documents=documents,
+            data=documents["data"],
+        )
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Fit."""
@@ -44,9 +177,7 @@ class Training(PipelineTask):
             training=self.setting("training"),
             out_dir=path,
             seed=int(self.random_seed().generate_state(1)[0]),
-            run_name=f"{self.campaign}-{self.version}-{self.identity}",
-            tracking_uri=self.tracking_uri or str(store_root() / "mlflow"),
-            tags={"version": self.version, "campaign": self.campaign, "identity": self.identity},
+            tracking=self.description(),
         )
         return result.metrics | {"run": result.run}
 
@@ -55,3 +186,33 @@ class Training(PipelineTask):
         from taumltools.training.network import load_network
 
         load_network(path)
+
+    # ------------------------------------------------------------------ afterwards
+
+    def log_folders(self) -> Iterator[Path]:
+        """Where the logs of these trainings are: finished ones in their products, others in their working folders."""
+        from taumltools.training.tracking.log import FOLDER
+
+        singles = [self.singles[self.branch]] if self.members and self.is_branch() else self.singles
+        for single in singles or [self]:
+            if single.path_of(0).exists():
+                yield single.path_of(0) / FOLDER
+            yield single.work / FOLDER
+
+
+@Training.event_handler(luigi.Event.SUCCESS)
+def _import_when_done(task: Training) -> None:
+    """Bring what was logged into mlflow, once for all branches; never in a job, where luigi tells of no events."""
+    if task.is_workflow() or task.is_root_task():
+        _import(task)
+
+
+@Training.event_handler(luigi.Event.FAILURE)
+def _import_what_failed(task: Training, _error: BaseException) -> None:
+    """A run that failed is in mlflow as well."""
+    _import(task)
+
+
+def _import(task: Training) -> None:
+    if task.setting("training.tracking.enabled"):
+        import_runs(list(task.log_folders()), task.tracking_uri)

@@ -7,8 +7,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from taumltools.training.metrics import discriminator_aucs
 from taumltools.training.models import build_model
 from taumltools.training.network import MODEL_FILE, load_network
 from taumltools.training.optimizer import learning_rate, make_optimizer
-from taumltools.training.tracking import Run, start_run
+from taumltools.training.tracking import Run, RunDescription, tracked
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +60,12 @@ def train(
     out_dir: Path,
     seed: int,
     *,
-    tracking_uri: str | None = None,
-    run_name: str = "training",
-    tags: Mapping[str, str] | None = None,
+    tracking: RunDescription | None = None,
 ) -> TrainingResult:
     """Fit a network and write it.
 
     Writes ``model.keras`` (weights of the epoch with the lowest validation loss),
-    ``history.json``, ``metrics.json`` and ``run.json``.
+    ``history.json``, ``metrics.json`` and ``run.json``, and with tracking the log of the run.
 
     Args:
         flat_paths: flat tuples of the training sample.
@@ -78,9 +75,7 @@ def train(
         training: how it is fitted.
         out_dir: directory to write to; made if it does not exist.
         seed: of everything random in the fit.
-        tracking_uri: where mlflow records the run (a directory, or a URI); None: not recorded.
-        run_name: name of the mlflow run.
-        tags: labels of the mlflow run.
+        tracking: what the run is and where its log goes; None: no log.
 
     Returns:
         History, figures and mlflow identities.
@@ -92,14 +87,15 @@ def train(
 
     keras.utils.set_random_seed(seed % 2**32)
     start = time.perf_counter()
-    network = build_model(model, features, load_scaling(scaling, features))
-    loader = Loader(flat_paths, features, training)
-    _compile(network, training)
     out_dir.mkdir(parents=True, exist_ok=True)
-    uri = tracking_uri if training.tracking.enabled else None
-    with _tracked(uri, training.tracking.experiment, run_name, tags) as run:
-        if run:
+    settings = {"features": plain(features), "model": plain(model), "training": plain(training), "seed": seed}
+    with tracked(tracking if training.tracking.enabled else None) as run:
+        if run:  # before anything that can fail: a run that crashes still says what it was
             run.log_params({"model": model, "training": training, "seed": seed, "features": features.title})
+            run.log_document("settings", settings)
+        network = build_model(model, features, load_scaling(scaling, features))
+        loader = Loader(flat_paths, features, training)
+        _compile(network, training)
         history, best = _fit(network, loader, training, seed, run)
         metrics = _figures(history, best) | {
             "entries": loader.counts,
@@ -107,11 +103,13 @@ def train(
             "wall_s": round(time.perf_counter() - start, 2),
         }
         result = TrainingResult(history, metrics, run.ids() if run else {})
-        settings = {"features": plain(features), "model": plain(model), "training": plain(training), "seed": seed}
         _write(network, result, settings, out_dir)
         _check_reload(network, loader, out_dir)
         if run:
-            run.log_artifacts(out_dir)
+            kept = {f"best_{name}": value for name, value in _figures(history, best).items() if name != "best_epoch"}
+            sizes = {name: metrics[name] for name in ("best_epoch", "parameters")}
+            run.log_summary(kept | sizes, int(metrics["best_epoch"]))
+            run.deliver(out_dir)
     return result
 
 
@@ -129,21 +127,6 @@ def _compile(network: Any, config: TrainingConfig) -> None:
         jit_compile=config.jit_compile,
     )
     network.optimizer.build(network.trainable_variables)  # else the step is built twice
-
-
-@contextmanager
-def _tracked(uri: str | None, experiment: str, run_name: str, tags: Mapping[str, str] | None) -> Iterator[Run | None]:
-    """An mlflow run that is closed as failed if the fit raises; None without tracking."""
-    if uri is None:
-        yield None
-        return
-    run = start_run(uri, experiment, run_name, tags)
-    try:
-        yield run
-    except BaseException:
-        run.finish(failed=True)
-        raise
-    run.finish()
 
 
 def _fit(

@@ -16,6 +16,9 @@ TIMES = {"wall_s", "cpu_s", "peak_rss_mb", "started", "created", "date"}
 RUNS = {"run_id", "artifact_uri", "tracking_uri", "experiment_id"}
 """Keys of JSON products that name an mlflow run."""
 
+LOGS = "tracking"
+"""Folder of products with the log of a training: when, where and how fast it ran."""
+
 
 def differences(one: Path, other: Path) -> list[str]:
     """Compare all products below two folders; side-cars, journals and mlflow's files are not products.
@@ -36,7 +39,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def is_product(path: Path) -> bool:
-    return path.is_file() and not path.name.endswith(".meta.json")
+    return path.is_file() and not path.name.endswith(".meta.json") and LOGS not in path.parts
 
 
 def only(files, others, one, other):

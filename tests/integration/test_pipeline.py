@@ -226,8 +226,10 @@ def test_mlflow_knows_the_run(finished):
     store, _ = finished
     model = products(store, "Training", "model")[0]
     run = json.loads((model / "run.json").read_text())["mlflow"]
-    client = mlflow.tracking.MlflowClient(run["tracking_uri"])
-    stored = client.get_run(run["run_id"])
+    client = mlflow.tracking.MlflowClient(f"sqlite:///{store}/mlflow/mlflow.db")
+    experiment = client.get_experiment_by_name(run["experiment"])
+    tag = f"tags.`tauml.run_id` = '{run['run_id']}'"
+    (stored,) = client.search_runs([experiment.experiment_id], tag)
     assert stored.info.status == "FINISHED"
     assert stored.data.params
     assert stored.data.metrics

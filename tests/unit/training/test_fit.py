@@ -12,6 +12,8 @@ from taumltools.errors import InputError
 from taumltools.training import fit
 from taumltools.training.fit import train
 from taumltools.training.network import load_network
+from taumltools.training.tracking import RunDescription
+from taumltools.training.tracking.record import read_log
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "training").glob("*.yaml"))
 
@@ -117,30 +119,29 @@ def test_tracked_training_with_another_seed(
     monkeypatch.chdir(tmp_path)
     config = replace(training, tracking=TrackingConfig(experiment="tests"))
     out = tmp_path / "model"
-    result = train(
-        paths, scaling, features, model, config, out, seed=8, tracking_uri=str(tmp_path / "ml"), run_name="x"
-    )
+    description = RunDescription(tmp_path / "log", "tests", "x")
+    result = train(paths, scaling, features, model, config, out, seed=8, tracking=description)
     assert not np.allclose(load_network(out).predict(flat), load_network(fitted[0]).predict(flat), atol=1e-2)
     assert json.loads((out / "run.json").read_text())["mlflow"] == result.run
-    assert {p.name for p in tmp_path.iterdir()} == {"model", "ml"}
-    from mlflow import MlflowClient
+    assert {p.name for p in tmp_path.iterdir()} == {"model", "log"}
+    record = read_log(out / "tracking")
+    assert (record.status, record.run_id) == ("FINISHED", result.run["run_id"])
+    assert record.params["training.learning_rate"] == "0.01"
+    points = {(p.name, p.step): p.value for p in record.points}
+    assert [points["val_loss", step] for step in result.history["epoch"]] == result.history["val_loss"]
+    assert points["best_val_loss", result.metrics["best_epoch"]] == result.metrics["val_loss"]
+    assert {"model/model.keras", "model/run.json", "settings.yaml", "metrics.csv", "plots/loss.png"} <= set(
+        record.files()
+    )
 
-    client = MlflowClient(tracking_uri=result.run["tracking_uri"])
-    run = client.get_run(result.run["run_id"])
-    assert run.info.status == "FINISHED"
-    assert run.data.params["training.learning_rate"] == "0.01"
-    history = client.get_metric_history(result.run["run_id"], "val_loss")
-    assert [m.value for m in history] == result.history["val_loss"]
-    assert {a.path for a in client.list_artifacts(result.run["run_id"])} == {p.name for p in out.iterdir()}
 
-
-def test_failed_fit_is_recorded_as_failed(tmp_path, paths, features, scaling, model, training, replace, monkeypatch):
-    monkeypatch.setattr(fit, "_fit", lambda *_: (_ for _ in ()).throw(InputError("no")))
+def test_failed_fit_is_recorded_as_failed_and_says_what_it_was(tmp_path, paths, features, model, training, replace):
     config = replace(training, tracking=TrackingConfig(experiment="tests"))
-    with pytest.raises(InputError, match="no"):
-        train(paths, scaling, features, model, config, tmp_path / "out", seed=1, tracking_uri=str(tmp_path / "ml"))
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'ml' / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name("tests").experiment_id
-    assert [run.info.status for run in client.search_runs([experiment])] == ["FAILED"]
+    description = RunDescription(tmp_path / "log", "tests", "x")
+    with pytest.raises(InputError, match="no constants"):
+        train(paths, {"taus": {}}, features, model, config, tmp_path / "out", seed=1, tracking=description)
+    record = read_log(description.directory)
+    assert record.status == "FAILED"
+    assert "no constants for taus.iso" in record.tags["tauml.end"]
+    assert record.params["training.batch_size"] == "64"
+    assert "settings.yaml" in record.files()
