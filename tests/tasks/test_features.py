@@ -1,91 +1,95 @@
-"""Tasks of feature scaling, run in this process on flat tuples made by hand."""
+"""Flat tuples and the export to the columns of 2020, from the command line's point of view."""
 
 from __future__ import annotations
 
-import json
-
+import pandas as pd
 import pytest
+import uproot
 
-from tasks.features import FeatureScaling, FeatureSums, ScalingPlots
-from taumltools.config import load_campaign
-from taumltools.errors import InputError
-from taumltools.features.flat import make_flat, write_flat
-from taumltools.features.scaling import load_scaling
+from tasks.features import ExportFlatTuples, FeatureSums, ProduceFlatTuples
+from taumltools.errors import ConfigError, InputError
+from taumltools.features.flat import FlatFile
+from taumltools.store import read_sidecar
+from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
 
-PLAIN = {"version": "v1", "campaign": "tiny"}
+TINY = {"version": "v1", "campaign": "tiny"}
 
 
-def publish(path, write):
-    """Put a product where a task looks for it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write(path)
+def with_parts(task, entries=120):
+    """Mock candidates where the parts of the mixed sample would be."""
+    for number, path in enumerate(task.upstream()["parts"].paths()):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_tuples(path, mock_tuples(entries, seed=number))
+    return task
 
 
-@pytest.fixture
-def features():
-    return load_campaign("tiny").features
+def test_flat_tuples_account_for_every_entry():
+    branch = with_parts(ProduceFlatTuples(**TINY)).req_branch(1)
+    branch.run()
+    details = read_sidecar(branch.path)["details"]
+    assert details["input_entries"] == 120 == details["entries"] + sum(details["dropped"].values())
+    with FlatFile(branch.path) as file:
+        assert file.entries == details["entries"]
+        assert file.nan == details["nan"]
+        assert file.read_index()["entry"].max() > 100
 
 
-@pytest.fixture
-def flat_tuples(tmp_path, monkeypatch, features):
-    """Two parts of flat tuples, where FeatureSums expects them."""
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    flat = make_flat(mock_tuples(400, seed=8), features)
-    cut = len(flat) // 3
-    paths = FeatureSums(**PLAIN).upstream()["parts"].paths()
-    for path, part in zip(paths, (flat.slice(0, cut), flat.slice(cut, len(flat))), strict=True):
-        publish(path, lambda p, part=part: write_flat(p, [part], config=features))
-    return flat
+def test_a_range_of_entries_has_a_place_of_its_own():
+    whole = ProduceFlatTuples(**TINY)
+    some = with_parts(ProduceFlatTuples(**TINY, start_entry=30, end_entry=70)).req_branch(0)
+    assert some.identity != whole.identity
+    assert ProduceFlatTuples(**TINY, start_entry=0, end_entry=-1).identity == whole.identity
+    assert FeatureSums(**TINY).upstream()["parts"].identity == whole.identity
+    some.run()
+    with FlatFile(some.path) as file:
+        entries = file.read_index()["entry"]
+    assert 30 <= entries.min() <= entries.max() < 70
+    assert read_sidecar(some.path)["details"]["input_entries"] == 40
 
 
-def run(task, branch=0):
-    one = task.req_branch(branch) if hasattr(task, "req_branch") else task
-    publish(one.path, lambda path: (one.produce(path), one.validate(path)))
-    return one.path
+def test_a_range_outside_of_the_part_is_refused_and_leaves_nothing():
+    branch = with_parts(ProduceFlatTuples(**TINY, start_entry=120)).req_branch(0)
+    with pytest.raises(InputError, match="entries 120 to the end were asked for, the file has 120"):
+        branch.run()
+    assert not branch.path.exists()
 
 
-def test_sums_of_parts_become_constants_and_plots(flat_tuples, features):
-    sums = FeatureSums(**PLAIN)
-    for branch in range(sums.n_branches()):
-        run(sums, branch)
-    constants = load_scaling(run(FeatureScaling(**PLAIN)), features)
-    assert constants["taus"]["tau_mass"]["mean"] == pytest.approx(flat_tuples.taus["tau_mass"].mean(), rel=1e-5)
-    plots = ScalingPlots(**PLAIN, overrides="scaling.plots.formats=[png]")
-    folder = run(plots)
-    names = {path.name for path in folder.iterdir()}
-    assert {"convergence.png", "convergence.json", "ranges_taus_global.png", "scaling_params.json"} <= names
-    assert json.loads((folder / "convergence.json").read_text())["parts"] == [1, 2]
+def test_a_selection_that_nothing_passes_says_what_was_left_out():
+    overrides = {"overrides": "+features.selection.types=[data]"}
+    branch = with_parts(ProduceFlatTuples(**TINY, **overrides)).req_branch(0)
+    with pytest.raises(InputError, match=r"no entry passed the selection .*'type is not data': [1-9]"):
+        branch.run()
 
 
-def test_plots_and_limits_do_not_change_what_is_summed():
-    plain = FeatureSums(**PLAIN)
-    for override in ("scaling.plots.parts_per_step=2", "scaling.limits.missing=1", "scaling.source=a.json"):
-        assert FeatureSums(**PLAIN, overrides=override).identity == plain.identity
-    assert FeatureSums(**PLAIN, overrides="scaling.measured_on=legacy").identity != plain.identity
-    scaling = FeatureScaling(**PLAIN)
-    assert FeatureScaling(**PLAIN, overrides="scaling.plots.parts_per_step=2").identity == scaling.identity
-    assert FeatureScaling(**PLAIN, overrides="scaling.limits.missing=1").identity != scaling.identity
+def test_nan_above_the_limit_is_refused_by_name():
+    overrides = {"overrides": "+features.nan_limit=0.0"}
+    branch = with_parts(ProduceFlatTuples(**TINY, **overrides)).req_branch(0)
+    with pytest.raises(InputError, match=r"features\.nan_limit = 0\.0 allows: .*: \d+ of \d+"):
+        branch.run()
 
 
-def test_constants_from_a_file_are_checked_and_need_no_sums(tmp_path, monkeypatch, features):
-    monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    table = {}
-    for block, items in features.blocks().items():
-        for name, item in items.items():
-            low, high = (item.scaling.min, item.scaling.max) if item.scaling.type == "linear" else (0.0, 2.0)
-            limit = {"linear": 1, "normal": 5}.get(item.scaling.type, "inf")
-            std = 1.0 if limit == "inf" else (high - low) / 2
-            mean = 0.0 if limit == "inf" else (low + high) / 2
-            entry = {"mean": mean, "std": std, "lim_min": f"-{limit}", "lim_max": limit}
-            table.setdefault("TauFlat" if block == "taus" else block, {})[name] = {"global": entry}
-    (tmp_path / "cms.json").write_text(json.dumps(table))
-    task = FeatureScaling(**PLAIN, overrides=f"scaling.source={tmp_path}/cms.json")
-    assert task.upstream() == {}
-    assert task.req_branch(0).produce(tmp_path / "scaling.json") == {"from": [f"{tmp_path}/cms.json"]}
-    assert load_scaling(tmp_path / "scaling.json", features) == load_scaling(table, features)
+@pytest.mark.parametrize("file_format", ["root", "hdf5"])
+def test_export_in_both_formats(file_format):
+    branch = with_parts(ExportFlatTuples(**TINY, file_format=file_format, start_entry=20)).req_branch(0)
+    branch.run()
+    rows = read_sidecar(branch.path)["details"]
+    assert rows["taus"] == 100
+    if file_format == "root":
+        with uproot.open(branch.path) as file:
+            assert {tree: file[tree].num_entries for tree in rows} == rows
+    else:
+        assert {tree: len(pd.read_hdf(branch.path, tree)) for tree in rows} == rows
 
-    table["TauFlat"]["tau_pt"]["global"]["std"] = 3.0
-    (tmp_path / "cms.json").write_text(json.dumps(table))
-    with pytest.raises(InputError, match=r"cms\.json: taus\.tau_pt \(global\): std 3, defined as 490"):
-        task.req_branch(0).produce(tmp_path / "scaling.json")
+
+def test_options_of_the_export_are_part_of_its_identity():
+    default = ExportFlatTuples(**TINY)
+    assert default.options() == {}
+    assert ExportFlatTuples(**TINY, parity=1, training_weight_factor=2.0).options() == {
+        "weight_factor": 2.0,
+        "parity": 1,
+    }
+    others = [{"n_inner_cells": 13}, {"outer_cell_size": 0.04}, {"end_entry": 5}, {"file_format": "hdf5"}]
+    assert len({ExportFlatTuples(**TINY, **other).identity for other in others} | {default.identity}) == 5
+    with pytest.raises(ConfigError, match="an odd number of cells"):
+        ExportFlatTuples(**TINY, n_outer_cells=20).options()
