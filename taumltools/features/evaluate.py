@@ -53,6 +53,7 @@ def make_flat(
     keep: Keep = "labelled",
     first_entry: int = 0,
     sample_type: str | None = "MC",
+    definition: Definition | None = None,
 ) -> FlatTuples:
     """Evaluate all features and fill all cells.
 
@@ -65,6 +66,7 @@ def make_flat(
         first_entry: position of the first entry in its file, for the index column ``entry``.
         sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type; None: what the branch
             ``sampleType`` says, entry by entry.
+        definition: the checked formulas of ``config``, where many chunks share them; None: check them here.
 
     Returns:
         The features of the kept entries, in input order, with the number of dropped ones.
@@ -73,7 +75,7 @@ def make_flat(
         ConfigError: a wrong formula.
         InputError: a branch is missing, or a feature is infinite somewhere.
     """
-    definition = define(config)
+    definition = definition or define(config)
     types = types_of(tuples, keep, sample_type)
     rows, dropped = select_entries(tuples, types, keep, config.selection, definition.require)
     index = {name: tuples[name] for name in INDEX_BRANCHES}

@@ -8,6 +8,7 @@ from typing import Any
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
+from taumltools.features.definition import define
 from taumltools.features.evaluate import make_flat, required_branches
 from taumltools.features.hdf5 import FlatFile, write_flat
 from taumltools.features.table import FlatTuples
@@ -82,10 +83,12 @@ def entry_range(reader: TupleReader, start: int, stop: int | None) -> tuple[int,
 
 def _chunks(reader: TupleReader, config: FeaturesConfig, start: int, stop: int, step: int) -> Iterator[FlatTuples]:
     known = SAMPLE_TYPE in reader.branches
+    definition = define(config)
     branches = [*required_branches(config), *([SAMPLE_TYPE] if known else [])]
     for first in range(start, stop, step) or (start,):  # without entries there still is a table, with all its columns
         chunk = reader.read(branches, first, min(first + step, stop))
-        yield make_flat(chunk, config, first_entry=first, sample_type=None if known else "MC")
+        kind = None if known else "MC"
+        yield make_flat(chunk, config, first_entry=first, sample_type=kind, definition=definition)
 
 
 def rows_of_blocks(file: FlatFile) -> Mapping[str, int]:
