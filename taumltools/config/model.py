@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.networks import DeepTauConfig, ParticleNetConfig, TransformerConfig
 
 
 @settings
@@ -21,6 +22,10 @@ class ModelConfig:
         attention_heads: weighted means over the objects; each head learns its own weights.
         activation: between layers; relu is the fastest on a CPU.
         dropout: fraction of units dropped after the layers of ``dense_units`` while training.
+        adversarial: add a second output that tells two samples apart, for domain adaptation.
+        deeptau: sizes of the network ``deeptau``, which takes nothing else from here; None: those of DeepTau v2.5.
+        particle_net: sizes of the network ``particle_net``, in the same way.
+        transformer: sizes of the network ``transformer``, in the same way.
     """
 
     name: str = "deepset"
@@ -30,6 +35,10 @@ class ModelConfig:
     attention_heads: int = 4
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
     dropout: float = 0.05
+    adversarial: bool = False
+    deeptau: DeepTauConfig | None = None
+    particle_net: ParticleNetConfig | None = None
+    transformer: TransformerConfig | None = None
 
     @model_validator(mode="after")
     def _sizes(self) -> ModelConfig:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from taumltools.training import layers_attention, layers_cells, layers_norm, layers_sets  # noqa: F401  # register
 from taumltools.tuples.schema import FLOAT_MISSING
 
 LARGE = -float(FLOAT_MISSING)
@@ -42,7 +43,7 @@ class Scaling(keras.layers.Layer):
         lim_max: Sequence[float],
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # raw values do not fit into half precision
         self.block = block
         self.features = list(features)
         self.mean, self.std = [float(v) for v in mean], [float(v) for v in std]
@@ -58,8 +59,9 @@ class Scaling(keras.layers.Layer):
     def call(self, values: Any) -> Any:
         """Scale ``values`` of shape (..., number of features)."""
         mean, std, low, high = (np.array(v, np.float32) for v in (self.mean, self.std, self.lim_min, self.lim_max))
+        values = ops.cast(values, "float32")
         scaled = ops.minimum(ops.maximum((values - mean) / std, low), high)
-        return ops.where(ops.isnan(values), 0.0, scaled)
+        return ops.cast(ops.where(ops.isnan(values), 0.0, scaled), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape does not change."""
@@ -88,7 +90,7 @@ class ObjectPooling(keras.layers.Layer):
     def __init__(self, heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.heads = heads
-        self.score = keras.layers.Dense(heads, name="score")
+        self.score = keras.layers.Dense(heads, name="score", dtype=self.dtype_policy)
 
     def build(self, objects_shape: tuple[int | None, ...], present_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
         """Create the weights of the attention scores."""
@@ -97,7 +99,7 @@ class ObjectPooling(keras.layers.Layer):
     def call(self, objects: Any, present: Any) -> Any:
         """Pool ``objects`` of shape (n, length, width); ``present`` (n, length) is 1 for objects, 0 for padding."""
         present = ops.cast(present, objects.dtype)[:, :, None]
-        padding = (present - 1.0) * 1e9
+        padding = (present - 1.0) * 3e4  # lower than any value, and in the range of half precision
         weights = ops.softmax(self.score(objects) + padding, axis=1) * present
         means = ops.matmul(ops.transpose(weights, (0, 2, 1)), objects)
         attended = ops.reshape(means, (-1, self.heads * objects.shape[-1]))

@@ -1,30 +1,63 @@
 """The networks one can name in ``configs/model``.
 
-A network is a function ``(model, features, constants) -> keras.Model`` with the inputs
-``taus`` (n, features) and, per block of objects, ``<block>`` (n, length, features) and
-``<block>_mask`` (n, length), all in raw values, and one softmax output of shape (n, 4).
+A network is a function ``(model, features, constants) -> keras.Model`` with one softmax output of shape
+(n, 4).  All inputs are raw values: ``taus`` (n, features), and what the form of the network names:
+
+- ``sets``: per block of objects ``<block>`` (n, length, features) and ``<block>_mask`` (n, length);
+- ``cells``: per grid and component ``<grid>_<component>`` (K, width), the filled cells of the whole batch, and
+  per grid ``<grid>_cell`` (K,), int32, ``tau * n_cells + cell``; rows of padding are NaN and have ``n * n_cells``.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.model import ModelConfig
 from taumltools.errors import ConfigError
 
-Constants = Mapping[str, Mapping[str, Mapping[str, float]]]
+Constants = Mapping[str, Any]
 """Scaling constants as :func:`taumltools.features.scaling.load_scaling` returns them."""
 
-
-def _deepset(model: ModelConfig, features: FeaturesConfig, constants: Constants) -> Any:
-    from taumltools.training.models.deepset import build
-
-    return build(model, features, constants)
+Form = Literal["sets", "cells"]
+"""How a network takes what is around a tau candidate."""
 
 
-MODELS: dict[str, Callable[[ModelConfig, FeaturesConfig, Constants], Any]] = {"deepset": _deepset}
+@dataclass(frozen=True)
+class NetworkKind:
+    """A network that can be named.
+
+    Attributes:
+        build: makes it.
+        form: inputs it takes.
+    """
+
+    build: Callable[[ModelConfig, FeaturesConfig, Constants], Any]
+    form: Form = "sets"
+
+    def __call__(self, model: ModelConfig, features: FeaturesConfig, constants: Constants) -> Any:
+        """Make the network."""
+        return self.build(model, features, constants)
+
+
+def _builder(name: str) -> Callable[[ModelConfig, FeaturesConfig, Constants], Any]:
+    """The function ``build`` of the module ``name``, which is imported when it is first needed."""
+
+    def build(model: ModelConfig, features: FeaturesConfig, constants: Constants) -> Any:
+        return importlib.import_module(f"{__name__}.{name}").build(model, features, constants)
+
+    return build
+
+
+MODELS: dict[str, NetworkKind] = {
+    "deepset": NetworkKind(_builder("deepset")),
+    "deeptau": NetworkKind(_builder("deeptau"), form="cells"),
+    "particle_net": NetworkKind(_builder("particle_net")),
+    "transformer": NetworkKind(_builder("transformer")),
+}
 """Networks by name; a new one needs a line here."""
 
 

@@ -11,16 +11,23 @@ from taumltools.features.scaling import load_scaling
 from taumltools.training.batches import Samples
 from taumltools.training.models import MODELS, build_model
 from taumltools.training.network import Network
+from tests.unit.training.deeptau_case import random_cells, some_scaling, tiny_features
+from tests.unit.training.sets_case import random_sets, set_features
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "model").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
-def test_shipped_networks_give_probabilities(path, features, scaling, flat):
+def test_shipped_networks_give_probabilities(path):
     config = TypeAdapter(ModelConfig).validate_python(yaml.safe_load(path.read_text()))
-    network = Network.of(build_model(config, features, load_scaling(scaling, features)))
-    p = network.predict(flat.slice(0, 100))
-    assert p.shape == (100, 4)
+    if MODELS[config.name].form == "cells":
+        features = tiny_features()
+        inputs = random_cells(features, 20, {"inner": 2, "outer": 4})
+    else:
+        features, inputs = set_features(), random_sets(20)
+    network = build_model(config, features, some_scaling(features))
+    p = network(inputs).numpy()
+    assert p.shape == (20, 4)
     assert p.dtype == np.float32
     np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)
 
