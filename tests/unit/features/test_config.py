@@ -16,6 +16,7 @@ from taumltools.config.features import (
 from taumltools.features.definition import define
 from taumltools.features.flat import make_flat
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.schema import tautuple_schema
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs" / "features").glob("*.yaml"))
 
@@ -160,3 +161,23 @@ def test_the_other_count_of_prongs_is_available_by_name():
     values = [make_flat(mock_tuples(100), config).taus["tau_n_charged_prongs"] for config in (loader, counted)]
     assert (values[1] - values[0] == 1).all()
     assert {**loader.taus, "tau_n_charged_prongs": 0} == {**counted.taus, "tau_n_charged_prongs": 0}
+
+
+def test_the_variant_for_simulation_leaves_out_what_the_simulation_does_not_fill():
+    """And the tracks of photons: simulated photons do not convert."""
+    whole, part = (load_campaign("tiny", f"features={n}").features for n in ("deeptau_v2p5", "deeptau_simulation"))
+    definition, schema = define(whole), tautuple_schema()
+    features = {"taus": definition.taus, "cell_features": definition.cells.features}
+    features |= {name: block.features for name, block in definition.objects.items()}
+    gone = {f"{b}.{name}" for b, items in whole.blocks().items() for name in items if name not in part.blocks()[b]}
+    unfilled = {
+        feature.label
+        for items in features.values()
+        for feature in items.values()
+        if any(not schema[branch].simulated for branch in feature.names)
+    }
+    assert gone - unfilled == {
+        f"pfcand_gamma.pfCand_gamma_{name}"
+        for name in ("dxy", "dxy_sig", "dz", "dz_sig", "track_chi2_ndof", "track_ndof")
+    }
+    assert unfilled <= gone
