@@ -82,8 +82,8 @@ class TrainingConfig:
         keep: which epoch's network is the result.
         class_weights: ``balanced`` gives the four types equal total weight, ``spectra`` the same spectrum in pt and |η| too.
         spectra: bins and files of ``spectra``.
-        composition: shares of e, mu, tau, jet among the entries of an epoch, e.g. ``{e: 1, mu: 1, tau: 2, jet: 2}``: of
-            types with more, as many as fit are drawn anew in every epoch. Empty: all entries.
+        composition: shares of e, mu, tau, jet among the entries of an epoch, e.g. (1, 1, 2, 2): of types with more, as
+            many as fit are drawn anew in every epoch. Empty: all entries.
         validation_fraction: share of events (by hash of run, lumi, evt) not trained on.
         patience: epochs without a better ``monitor`` before the fit stops; 0 never stops.
         min_delta: by how much ``monitor`` has to fall to count as better.
@@ -115,7 +115,7 @@ class TrainingConfig:
     keep: Literal["best", "last"] = "best"
     class_weights: Literal["none", "balanced", "spectra"] = "balanced"
     spectra: SpectraWeights = field(default_factory=SpectraWeights)
-    composition: dict[str, float] = field(default_factory=dict)
+    composition: tuple[float, ...] = ()
     validation_fraction: float = 0.15
     patience: int = 0
     min_delta: float = 0.0
@@ -145,10 +145,9 @@ class TrainingConfig:
 
     @model_validator(mode="after")
     def _loading(self) -> TrainingConfig:
-        known = ("e", "mu", "tau", "jet")
         shares = self.composition
-        if shares and (set(shares) != set(known) or not all(0 < share < math.inf for share in shares.values())):
-            raise ValueError(f"composition needs a positive share of each of {', '.join(known)}, found {shares}")
+        if shares and (len(shares) != 4 or not all(0 < share < math.inf for share in shares)):
+            raise ValueError(f"composition needs four positive shares, of e, mu, tau and jet, found {list(shares)}")
         if not 0 <= self.max_undefined <= 1:
             raise ValueError(f"max_undefined must be between 0 and 1, found {self.max_undefined}")
         if not 0 <= self.workers <= 64:

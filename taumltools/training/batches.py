@@ -53,11 +53,13 @@ class Batch:
         inputs: network inputs.
         target: one-hot truth, float32, shape (n, 4); all 0 for entries of no type.
         weight: float32, shape (n,).
+        filled: how many of the last rows only fill up the batch; they are entries seen before, with weight 0.
     """
 
     inputs: Inputs
     target: np.ndarray
     weight: np.ndarray
+    filled: int = 0
 
     def __len__(self) -> int:
         return len(self.target)
@@ -153,8 +155,8 @@ class Samples:
             {name: grid.take(rows) for name, grid in self.cells.items()},
         )
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """The entries ``rows`` (int array) as one padded batch."""
+    def batch(self, rows: np.ndarray, filled: int = 0) -> Batch:
+        """The entries ``rows`` (int array) as one padded batch; the last ``filled`` of them have weight 0."""
         inputs: Inputs = {"taus": self.taus[rows]}
         if self.layout.form == "cells":
             inputs |= cell_inputs(self, rows)
@@ -162,7 +164,9 @@ class Samples:
             for name, block in self.objects.items():
                 inputs[name], inputs[f"{name}_mask"] = padded(block, rows)
         target = np.eye(len(TAU_TYPES) + 1, dtype=np.float32)[self.types[rows], : len(TAU_TYPES)]
-        return Batch(inputs, target, self.weights[rows])
+        weight = self.weights[rows]
+        weight[len(rows) - filled :] = 0
+        return Batch(inputs, target, weight, filled)
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """All entries in order; the last batch may be smaller."""

@@ -205,20 +205,15 @@ class Loader:
             if full < len(todo):
                 left = samples.select(todo[full:])
             if window is windows[-1] and left is not None:
-                last = _filled(left, samples, rows, size) if fill else left
-                yield functools.partial(last.batch, np.arange(len(last)))
+                missing = size - len(left) if fill else 0
+                last = Samples.concatenate([left, samples.select(np.resize(rows, missing))])
+                yield functools.partial(last.batch, np.arange(len(last)), missing)
             del samples  # before the next window is read
 
     def _read(self, window: Window) -> Samples:
         if self._kept is not None:
             return self._kept
         return read_blocks([self._blocks[i] for i in window.blocks], self.layout, self._weights)
-
-
-def _filled(left: Samples, samples: Samples, rows: np.ndarray, size: int) -> Samples:
-    """The last entries of an epoch, and entries without weight that make up for what a batch lacks."""
-    more = samples.select(np.resize(rows, size - len(left)))
-    return Samples.concatenate([left, dataclasses.replace(more, weights=np.zeros_like(more.weights))])
 
 
 def _weights(config: TrainingConfig, found: Scan, plan: Plan, binning: Binning | None) -> Weights:

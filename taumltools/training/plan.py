@@ -9,7 +9,7 @@ an epoch can be entered anywhere, and who reads a window does not matter.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class Plan:
     Args:
         kinds: of each block the truth type of its entries, -1 for those that are not used; int8 arrays.
         window: entries that are shuffled together; whole blocks, at least one.
-        composition: shares of the truth types; empty: all entries.
+        composition: shares of e, mu, tau and jet; empty: all entries.
 
     Attributes:
         counts: entries of an epoch by type, int, shape (4,).
@@ -55,13 +55,11 @@ class Plan:
         (9, [4, 5], 0)
     """
 
-    def __init__(
-        self, kinds: Sequence[np.ndarray], window: int, composition: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, kinds: Sequence[np.ndarray], window: int, composition: Sequence[float] = ()) -> None:
         self._kinds = list(kinds)
         self._window = window
         counts = np.array([np.bincount(k[k >= 0], minlength=len(TAU_TYPES)) for k in kinds]).reshape(-1, len(TAU_TYPES))
-        self._quota = _quotas(counts, composition or {})
+        self._quota = _quotas(counts, composition)
         self._thinned = self._quota < counts
         self.counts = self._quota.sum(axis=0)
         self.entries = int(self.counts.sum())
@@ -126,12 +124,12 @@ class Plan:
         return np.sort(np.concatenate(drawn))
 
 
-def _quotas(counts: np.ndarray, composition: Mapping[str, float]) -> np.ndarray:
+def _quotas(counts: np.ndarray, composition: Sequence[float]) -> np.ndarray:
     """Entries to take of each block and type: spread evenly over the blocks, exact in the sum."""
     if not composition:
         return counts
     totals = counts.sum(axis=0)
-    share = np.array([composition[name] for name in TAU_TYPES])
+    share = np.asarray(composition, np.float64)
     kept = share / np.where(totals, totals, 1) * (totals / share).min()
     kept[np.argmin(totals / share)] = 1.0  # all of the scarcest type, without rounding
     return np.diff(np.floor(counts.cumsum(axis=0) * kept).astype(np.int64), axis=0, prepend=0)

@@ -8,8 +8,8 @@ LENGTH_STEP = 8
 CELL_STEP = 64
 """Cells of a batch are padded to a multiple of this."""
 
-STEPS_PER_OCTAVE = 16
-"""Sizes between a power of two and the next one: at most a sixteenth is padding."""
+STEPS_PER_OCTAVE = 8
+"""Sizes between a power of two and the next one: at most an eighth of a size is padding."""
 
 
 def padded_size(size: int, least: int, steps: int = STEPS_PER_OCTAVE) -> int:
@@ -25,7 +25,7 @@ def padded_size(size: int, least: int, steps: int = STEPS_PER_OCTAVE) -> int:
 
     Examples:
         >>> [padded_size(size, 8) for size in (0, 1, 8, 9, 100, 129, 300)]
-        [8, 8, 8, 16, 104, 136, 304]
+        [8, 8, 8, 16, 104, 144, 320]
         >>> padded_size(8750, 64)
         9216
     """

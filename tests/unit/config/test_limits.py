@@ -46,7 +46,7 @@ def test_production_numbers_have_limits(cls, name):
         assert caught.value.errors()[0]["loc"] == (name,)
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate", "clip_norm", "window"])
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "learning_rate", "step_epochs", "window"])
 @pytest.mark.parametrize("value", [0, -3])
 def test_numbers_of_a_fit_are_positive(name, value):
     with pytest.raises(ValidationError, match=f"{name} must be positive and finite, found {value}"):
@@ -58,6 +58,7 @@ def test_numbers_of_a_fit_are_positive(name, value):
     [
         ({"learning_rate": math.inf}, "learning_rate must be positive and finite, found inf"),
         ({"learning_rate": math.nan}, "learning_rate must be positive and finite, found nan"),
+        ({"clip_norm": -1}, "clip_norm must not be negative, found -1"),
         ({"patience": -1}, "patience must not be negative, found -1"),
         ({"weight_decay": -1e-4}, "weight_decay must not be negative, found -0.0001"),
         ({"cache_mb": -1}, "cache_mb must not be negative, found -1"),
@@ -67,8 +68,13 @@ def test_numbers_of_a_fit_are_positive(name, value):
         ({"validation_fraction": 1.0}, "validation_fraction must be between 0 and 1, found 1.0"),
         ({"epochs": 2.5}, "valid integer"),
         ({"optimizer": "sgd"}, "'adam', 'adamw' or 'nadam'"),
-        ({"schedule": "linear"}, "'cosine' or 'constant'"),
-        ({"class_weights": "even"}, "'none' or 'balanced'"),
+        ({"schedule": "linear"}, "'cosine', 'constant' or 'step'"),
+        ({"class_weights": "even"}, "'none', 'balanced' or 'spectra'"),
+        ({"composition": (1, 1, 1)}, r"composition needs four positive shares, .* found \[1.0, 1.0, 1.0\]"),
+        ({"composition": (1, 1, 0, 1)}, "composition needs four positive shares"),
+        ({"max_undefined": 1.5}, "max_undefined must be between 0 and 1, found 1.5"),
+        ({"workers": -1}, "workers must be between 0 and 64, found -1"),
+        ({"spectra": {"weight_thr": 0.5}}, "weight_thr must be at least 1"),
         ({"tracking": {"experimnt": "x"}}, "experimnt"),
     ],
 )
