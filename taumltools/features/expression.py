@@ -163,7 +163,7 @@ def parse(text: str, where: str = "") -> Expression:
         column = getattr(error, "offset", None) or len(text.strip()) + 1  # Python says 0 for "ends too early"
         raise _error(text, where, column, f"not a formula ({getattr(error, 'msg', error)})") from error
     names: set[str] = set()
-    _check(tree, text.strip(), where, names)
+    _check(tree, text, where, names)
     return Expression(text.strip(), frozenset(names), tree)
 
 
@@ -194,7 +194,8 @@ def _check(node: ast.expr, text: str, where: str, names: set[str]) -> None:
     """Walk through the tree, collect names, refuse what is not whitelisted."""
 
     def fail(problem: str) -> ConfigError:
-        return _error(text, where, node.col_offset + 1, problem)
+        before = len(text) - len(text.lstrip())  # positions in the tree do not count blanks in front
+        return _error(text, where, before + node.col_offset + 1, problem)
 
     if isinstance(node, ast.Constant):
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):

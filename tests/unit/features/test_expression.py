@@ -113,6 +113,12 @@ def test_isnormal_as_in_cpp():
     assert isnormal(values).tolist() == [False, False, False, True, True, False, False]
 
 
+def test_blanks_in_front_are_shown_and_counted():
+    with pytest.raises(ConfigError, match=r'taus\.f: "  a \^ b", column 3: operator BitXor is not allowed'):
+        parse("  a ^ b", "taus.f")
+    assert parse("  a + b").text == "a + b"
+
+
 def test_division_of_whole_numbers_as_in_cpp():
     modes = {"m": np.array([-1.0, 0.0, 4.0, 5.0, 11.0, np.nan])}
     np.testing.assert_array_equal(parse("quotient(m, 5)").evaluate(modes), [0, 0, 0, 1, 2, np.nan])
