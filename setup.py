@@ -21,12 +21,17 @@ DATA = [
     "xrootd",
 ]
 SIMULATION = ["pythia8mc==8.317.2", "fastjet", "numba"]  # later pythia8mc has no wheel for Python 3.11
-TRAINING = ["tensorflow", "keras", "mlflow", "tensorboard", "optuna"]
+TRAINING = [
+    "tensorflow", "keras", "mlflow", "tensorboard", "optuna",
+    "setuptools<81",  # later ones lack pkg_resources, without which TensorBoard 2.20 does not start
+]  # fmt: skip
+EXPORT = ["onnx", "onnxruntime", "tf2onnx"]  # writing networks as ONNX and reading them back
 CLASSIFICATION = ["lightgbm", "pandas", "tables"]  # of H->tautau events; tables: HDF5 files that pandas reads
 REPORT = ["matplotlib", "mplhep", "bokeh", "jinja2", "tqdm"]
 DEVELOPMENT = [
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "import-linter",
     "types-PyYAML", "types-tqdm", "scikit-learn",
+    "jax",  # the second backend of Keras that networks are tested with
 ]  # fmt: skip
 
 setup(
@@ -43,6 +48,6 @@ setup(
         "taumltools.features.trainingtuple": ["*.csv"],
         "taumltools.report": ["*.html", "*.css", "*.js"],
     },
-    install_requires=WORKFLOW + DATA + SIMULATION + TRAINING + CLASSIFICATION + REPORT,
+    install_requires=WORKFLOW + DATA + SIMULATION + TRAINING + EXPORT + CLASSIFICATION + REPORT,
     extras_require={"dev": DEVELOPMENT, "notebook": ["ipykernel"]},
 )
