@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-import math
+import shutil
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,20 +21,23 @@ from taumltools.config.model import ModelConfig
 from taumltools.config.training import TrainingConfig
 from taumltools.errors import InputError
 from taumltools.features.scaling import load_scaling
-from taumltools.progress import progress
+from taumltools.training.checkpoint import Checkpoints
+from taumltools.training.devices import Devices, computing
+from taumltools.training.fit_loop import Fit
 from taumltools.training.loader import Loader
-from taumltools.training.losses import make_loss
-from taumltools.training.metrics import discriminator_aucs
-from taumltools.training.models import build_model
+from taumltools.training.losses import WORKING_POINTS, make_loss, uses_working_points
+from taumltools.training.models import MODELS, build_model
 from taumltools.training.network import MODEL_FILE, load_network
-from taumltools.training.optimizer import learning_rate, make_optimizer
-from taumltools.training.tracking import Run, RunDescription, tracked
+from taumltools.training.optimizer import make_optimizer
+from taumltools.training.points import first_points
+from taumltools.training.tracking import RunDescription, tracked
 
 log = logging.getLogger(__name__)
 
 HISTORY_FILE = "history.json"
 METRICS_FILE = "metrics.json"
 RUN_FILE = "run.json"
+SNAPSHOTS = "snapshots"
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,14 @@ def train(
     seed: int,
     *,
     tracking: RunDescription | None = None,
+    checkpoints: Checkpoints | None = None,
+    devices: Devices | None = None,
 ) -> TrainingResult:
     """Fit a network and write it.
 
-    Writes ``model.keras`` (weights of the epoch with the lowest validation loss),
-    ``history.json``, ``metrics.json`` and ``run.json``, and with tracking the log of the run.
+    Writes ``model.keras`` (weights of the best epoch), ``history.json``, ``metrics.json`` and ``run.json``,
+    snapshots if they are asked for, and with tracking the log of the run.  If there are checkpoints of the
+    same fit, it goes on from the last one; the caller removes them when the result is safe.
 
     Args:
         flat_paths: flat tuples of the training sample.
@@ -76,6 +83,8 @@ def train(
         out_dir: directory to write to; made if it does not exist.
         seed: of everything random in the fit.
         tracking: what the run is and where its log goes; None: no log.
+        checkpoints: where the state of the fit is kept for the case that it is killed; None: nowhere.
+        devices: what the fit may use; None: whatever the backend takes.
 
     Returns:
         History, figures and mlflow identities.
@@ -85,24 +94,39 @@ def train(
     """
     import keras
 
-    keras.utils.set_random_seed(seed % 2**32)
     start = time.perf_counter()
+    devices = devices or Devices()
+    devices.apply()
+    shared = devices.distribution(training.batch_size)
     out_dir.mkdir(parents=True, exist_ok=True)
+    snapshots = (checkpoints.folder if checkpoints else out_dir) / SNAPSHOTS
     settings = {"features": plain(features), "model": plain(model), "training": plain(training), "seed": seed}
-    with tracked(tracking if training.tracking.enabled else None) as run:
+    with (
+        tracked(tracking if training.tracking.enabled else None) as run,
+        computing(training.precision, deterministic=training.deterministic, distribution=shared),
+    ):
+        keras.utils.set_random_seed(seed % 2**32)
         if run:  # before anything that can fail: a run that crashes still says what it was
             run.log_params({"model": model, "training": training, "seed": seed, "features": features.title})
             run.log_document("settings", settings)
         network = build_model(model, features, load_scaling(scaling, features))
-        loader = Loader(flat_paths, features, training)
-        _compile(network, training)
-        history, best = _fit(network, loader, training, seed, run)
-        metrics = _figures(history, best) | {
-            "entries": loader.counts,
-            "parameters": network.count_params(),
-            "wall_s": round(time.perf_counter() - start, 2),
-        }
+        loader = Loader(flat_paths, features, training, MODELS[model.name].form)
+        fit = _made(
+            network,
+            loader,
+            training,
+            seed,
+            checkpoints=checkpoints,
+            fingerprint=_fingerprint(settings, scaling, loader, seed),
+            report=run.log_metrics if run else None,
+            snapshots=snapshots,
+        )
+        fit.run()
+        history, best = fit.history, fit.best
+        metrics = _figures(history, best) | _numbers(fit) | {"wall_s": round(time.perf_counter() - start, 2)}
         result = TrainingResult(history, metrics, run.ids() if run else {})
+        if snapshots.parent != out_dir and snapshots.is_dir():
+            shutil.copytree(snapshots, out_dir / SNAPSHOTS)
         _write(network, result, settings, out_dir)
         _check_reload(network, loader, out_dir)
         if run:
@@ -119,75 +143,30 @@ def _figures(history: Mapping[str, list[float]], best: int) -> dict[str, Any]:
     return {"best_epoch": history["epoch"][best], **kept}
 
 
-def _compile(network: Any, config: TrainingConfig) -> None:
-    network.compile(
-        optimizer=make_optimizer(config),
-        loss=make_loss(config.loss, config.scale_factors),
-        weighted_metrics=["categorical_accuracy"],
-        jit_compile=config.jit_compile,
-    )
-    network.optimizer.build(network.trainable_variables)  # else the step is built twice
+def _numbers(fit: Fit) -> dict[str, Any]:
+    """What is known of the whole fit."""
+    known = {"entries": fit.loader.counts, "parameters": fit.model.network.count_params()}
+    if not uses_working_points(fit.config.loss):
+        return known
+    return known | {"working_points": {name: t.tolist() for name, t in fit.model.get_points().items()}}
 
 
-def _fit(
-    network: Any, loader: Loader, config: TrainingConfig, seed: int, run: Run | None
-) -> tuple[dict[str, list[float]], int]:
-    """All epochs; the network ends with the weights of the best one, whose position is returned."""
-    history: dict[str, list[float]] = {}
-    best, weights = -1, network.get_weights()
-    for epoch in range(1, config.epochs + 1):
-        start = time.perf_counter()
-        figures = _epoch(network, loader, config, epoch, seed)
-        figures |= _validate(network, loader, config)
-        figures["wall_s"] = round(time.perf_counter() - start, 3)
-        for name, value in {"epoch": epoch, **figures}.items():
-            history.setdefault(name, []).append(value)
-        log.info("epoch %d: %s", epoch, ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
-        if run:
-            run.log_metrics(figures, epoch)
-        if best < 0 or figures["val_loss"] < history["val_loss"][best]:
-            best, weights = epoch - 1, network.get_weights()
-        elif config.patience and epoch - 1 - best >= config.patience:
-            log.info("no better validation loss for %d epochs: stopping", config.patience)
-            break
-    network.set_weights(weights)
-    return history, best
+def _made(network: Any, loader: Loader, config: TrainingConfig, seed: int, **options: Any) -> Fit:
+    """Everything ready for the first step."""
+    from taumltools.training.fit_model import FitModel, prepare
+
+    wanted = {name: getattr(config.working_points, name) for name in WORKING_POINTS}
+    model = FitModel(network, make_loss(config.loss, config.scale_factors), first_points(WORKING_POINTS, wanted))
+    prepare(model, make_optimizer(config), jit_compile=config.jit_compile)
+    return Fit(model, loader, config, seed, **options)
 
 
-def _epoch(network: Any, loader: Loader, config: TrainingConfig, epoch: int, seed: int) -> dict[str, float]:
-    """One pass over the training sample; means over its steps, and the last learning rate."""
-    label, rate = f"epoch {epoch}/{config.epochs}", 0.0
-    losses, accuracies = [], []
-    batches = loader.train_batches(seed, epoch)
-    for step, batch in enumerate(progress(batches, total=loader.steps, label=label, unit="batch")):
-        rate = learning_rate(config, (epoch - 1) * loader.steps + step, config.epochs * loader.steps)
-        network.optimizer.learning_rate = rate
-        figures = network.train_on_batch(batch.inputs, batch.target, batch.weight, return_dict=True)
-        losses.append(float(figures["loss"]))
-        accuracies.append(float(figures["categorical_accuracy"]))
-        if not math.isfinite(losses[-1]):
-            raise InputError(
-                f"the loss became {losses[-1]} in {label}, step {step + 1}: lower the learning rate "
-                "(training.learning_rate), or look for extreme values in the features"
-            )
-    loss = float(np.sum(losses)) * loader.batch_size / loader.entries  # the last batch is filled up with weights of 0
-    return {"loss": loss, "accuracy": float(np.mean(accuracies)), "learning_rate": rate}
+def _fingerprint(settings: Mapping[str, Any], scaling: Mapping[str, Any], loader: Loader, seed: int) -> str:
+    """What a checkpoint must agree with: settings, constants, sample, backend."""
+    import keras
 
-
-def _validate(network: Any, loader: Loader, config: TrainingConfig) -> dict[str, float]:
-    from keras import ops
-
-    loss = make_loss(config.loss, config.scale_factors)
-    outputs, targets, weights = [], [], []
-    for batch in loader.validation_batches():
-        outputs.append(np.asarray(network.predict_on_batch(batch.inputs)))
-        targets.append(batch.target)
-        weights.append(batch.weight)
-    p, y, w = np.concatenate(outputs), np.concatenate(targets), np.concatenate(weights)
-    per_row = ops.convert_to_numpy(loss(ops.convert_to_tensor(y), ops.convert_to_tensor(p)))
-    accuracy = np.average(p.argmax(axis=1) == y.argmax(axis=1), weights=w)
-    aucs = {f"val_{name}": value for name, value in discriminator_aucs(p, y).items()}
-    return {"val_loss": float((per_row * w).mean()), "val_accuracy": float(accuracy), **aucs}
+    parts = [settings, plain(scaling), loader.state(seed, 0, 0).as_dict(), keras.backend.backend()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=float).encode()).hexdigest()[:16]
 
 
 def _write(network: Any, result: TrainingResult, settings: Mapping[str, Any], out_dir: Path) -> None:

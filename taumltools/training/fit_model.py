@@ -72,7 +72,7 @@ class FitModel(keras.Model):
 
     def get_points(self) -> dict[str, np.ndarray]:
         """The thresholds of the loss, float32, by name."""
-        return {name: np.array(variable.numpy()) for name, variable in self.points.items()}
+        return {name: array_of(variable) for name, variable in self.points.items()}
 
 
 def _constant(values: np.ndarray) -> Any:
@@ -91,6 +91,19 @@ def prepare(model: FitModel, optimizer: Any, *, jit_compile: bool) -> None:
     model.optimizer.build(model.trainable_variables)  # else the step is built twice
 
 
+def array_of(variable: Any) -> np.ndarray:
+    """The value of a variable of Keras, as an array of its own, on every backend."""
+    value = variable.value
+    return np.array(
+        value.numpy() if hasattr(value, "numpy") else value
+    )  # TensorFlow's have no array protocol of numpy 2
+
+
+def weights_of(network: Any) -> list[np.ndarray]:
+    """All weights of a network, for its ``set_weights``."""
+    return [array_of(variable) for variable in network.weights]
+
+
 def save_network(network: Any, path: Path) -> None:
     """Write a network, without optimizer and loss, to a ``.keras`` file."""
     bare = keras.Model(network.inputs, network.outputs, name=network.name)
@@ -106,7 +119,7 @@ def variables_of(model: FitModel) -> dict[str, np.ndarray]:
     Returns:
         Arrays by a name that is the same whenever the same model is made.
     """
-    return {name: np.array(variable.numpy()) for name, variable in _named(model).items()}
+    return {name: array_of(variable) for name, variable in _named(model).items()}
 
 
 def set_variables(model: FitModel, values: Mapping[str, np.ndarray]) -> None:

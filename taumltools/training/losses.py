@@ -55,6 +55,7 @@ def tau_switch(p: Any) -> Any:
     """Rises from 0 to 1 around p_tau = 0.1: rows that no selection keeps need no separation."""
     from keras import ops
 
+    # a sigmoid would be more exact near 0, but rounding would not be that of the original code
     return 0.5 * (ops.tanh(70.0 * (p[:, TAU] - 0.1)) + 1.0)
 
 
@@ -164,7 +165,8 @@ def working_point_loss(y: Any, p: Any, x: int, thresholds: Any) -> Any:
     from keras import ops
 
     d = discriminator(p, x)
-    passed = ops.mean(0.5 * (1.0 + ops.tanh(40.0 * (d[:, None] - ops.cast(thresholds, d.dtype)[None, :]))), axis=1)
+    # (1 + tanh(40 x)) / 2 is the sigmoid of 80 x
+    passed = ops.mean(ops.sigmoid(80.0 * (d[:, None] - ops.cast(thresholds, d.dtype)[None, :])), axis=1)
     other = (1.0 + passed) * y[:, x] * d**2 * ops.log(1.0 - d)
     tau = (2.0 - passed) * y[:, TAU] * (1.0 - d) ** 2 * ops.log(d)
     return -other - tau

@@ -1,16 +1,20 @@
 import json
 import logging
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from taumltools.config.training import TrackingConfig, TrainingConfig
+from taumltools.config.training import LossName, MetricName, TrackingConfig, TrainingConfig
 from taumltools.errors import InputError
 from taumltools.training import fit
 from taumltools.training.fit import train
+from taumltools.training.fit_loop import Fit
+from taumltools.training.losses import LOSSES
+from taumltools.training.metrics import METRICS
 from taumltools.training.network import load_network
 from taumltools.training.tracking import RunDescription
 from taumltools.training.tracking.record import read_log
@@ -69,8 +73,8 @@ def test_streaming_trains_too(tmp_path, paths, features, scaling, model, trainin
 def test_nan_loss_stops_with_advice(tmp_path, paths, features, scaling, model, training, replace, monkeypatch):
     from keras import ops
 
-    monkeypatch.setattr(fit, "make_loss", lambda *_: lambda y, p: ops.log(-1.0 - p[:, 0]) * y[:, 0])
-    with pytest.raises(InputError, match=r"the loss became nan in epoch 1/3, step 1: lower the learning rate"):
+    monkeypatch.setattr(fit, "make_loss", lambda *_: lambda y, p, _: ops.log(-1.0 - p[:, 0]) * y[:, 0])
+    with pytest.raises(InputError, match=r"the loss became nan in epoch 1/3, step 1: all features .* lower the learn"):
         train(paths, scaling, features, model, training, tmp_path, seed=1)
     assert not (tmp_path / "model.keras").exists()
 
@@ -80,7 +84,7 @@ def test_early_stopping_keeps_the_best_weights(
 ):
     losses = iter([3.0, 1.0, 2.0, 2.0, 0.5])
     figures = dict.fromkeys(["val_accuracy", "val_auc_e", "val_auc_mu", "val_auc_jet"], 0.5)
-    monkeypatch.setattr(fit, "_validate", lambda *_: {"val_loss": next(losses), **figures})
+    monkeypatch.setattr(Fit, "validate", lambda _: {"val_loss": next(losses), **figures})
     config = replace(training, epochs=5, patience=2, optimizer="adam")
     with caplog.at_level(logging.INFO):
         result = train(paths, scaling, features, model, config, tmp_path, seed=1)
@@ -92,6 +96,12 @@ def test_early_stopping_keeps_the_best_weights(
 def test_scaling_of_other_features_is_refused(tmp_path, paths, features, model, training):
     with pytest.raises(InputError, match=r"no constants for taus\.iso"):
         train(paths, {"taus": {}}, features, model, training, tmp_path, seed=1)
+
+
+def test_names_of_settings_are_those_of_the_code():
+    assert set(get_args(LossName)) == set(LOSSES)
+    assert set(get_args(MetricName)) == set(METRICS)
+    assert TrainingConfig(metrics=("Le",), monitor="val_weighted_Le").monitor == "val_weighted_Le"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -106,6 +116,10 @@ def test_shipped_settings_are_valid(path):
         ({"validation_fraction": 0.0}, "validation_fraction must be between 0 and 1"),
         ({"scale_factors": (0, 0, 0, 0)}, "scale_factors must be positive"),
         ({"loss": "hinge"}, "loss"),
+        ({"metrics": ("Lz",)}, "metrics"),
+        ({"monitor": "val_Le"}, "monitor: 'val_Le' is not followed"),
+        ({"clip_norm": -1.0}, "clip_norm must not be negative"),
+        ({"working_points": {"mu": (0.1, 1.5)}}, "working_points.mu needs fractions between 0 and 1"),
     ],
 )
 def test_wrong_settings(change, message):

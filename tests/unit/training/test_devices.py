@@ -1,0 +1,69 @@
+"""What can be said of devices on a machine without GPU; the rest is for a machine with one."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from taumltools.errors import ConfigError
+from taumltools.features.scaling import load_scaling
+from taumltools.training.devices import Devices, computing
+from taumltools.training.fit import train
+from taumltools.training.models import build_model
+from taumltools.training.network import load_network
+
+
+def test_nothing_asked_nothing_done():
+    Devices().apply()
+    assert Devices().distribution(64) is None
+
+
+@pytest.mark.parametrize("wish", [{"gpu": 97}, {"gpu": -1}, {"gpu": 97, "gpu_memory_mb": 7000}])
+def test_a_gpu_that_is_not_there(wish):
+    with pytest.raises(ConfigError, match=r"GPU -?\d+: TensorFlow sees \d+ GPUs here"):
+        Devices(**wish).apply()
+
+
+def test_too_late_to_choose():
+    keras.ops.zeros(1)
+    with pytest.raises(ConfigError, match="cannot be chosen any more"):
+        Devices(threads=1).apply()
+
+
+def test_threads_are_set_in_a_new_process():
+    code = (
+        "from taumltools.training.devices import Devices; Devices(threads=1).apply();"
+        "import tensorflow as tf; print(tf.config.threading.get_intra_op_parallelism_threads())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": "tensorflow"}
+    )
+    assert done.stdout.strip() == "1", done.stderr[-2000:]
+
+
+def test_precision_holds_inside_and_not_beyond(features, scaling, model):
+    before = keras.config.dtype_policy().name
+    with computing("mixed_bfloat16", deterministic=False):
+        network = build_model(model, features, load_scaling(scaling, features))
+    dense = next(layer for layer in network.layers if hasattr(layer, "kernel"))
+    assert (dense.compute_dtype, dense.kernel.dtype) == ("bfloat16", "float32")
+    assert keras.config.dtype_policy().name == before
+
+
+@pytest.mark.parametrize(
+    "changes", [{"precision": "mixed_float16"}, {"precision": "mixed_bfloat16"}, {"jit_compile": True}]
+)
+def test_fits_with_options_learn_what_others_learn(
+    tmp_path, paths, features, scaling, model, training, replace, flat, changes
+):
+    result = train(paths, scaling, features, model, replace(training, **changes), tmp_path, seed=7)
+    assert result.history["loss"][-1] < 0.8 * result.history["loss"][0]
+    assert result.metrics["val_auc_jet"] > 0.9
+    p = load_network(tmp_path).predict(flat)
+    assert p.dtype == np.float32
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    assert json.loads((tmp_path / "metrics.json").read_text())["val_loss"] == result.metrics["val_loss"]
