@@ -8,6 +8,9 @@ from typing import Any
 import keras
 from keras import ops
 
+from taumltools.training.activations import activation as activation_of
+from taumltools.training.activations import gelu
+
 Shape = tuple[int | None, ...]
 
 SMALLEST = 1e-6
@@ -57,9 +60,7 @@ class ClassToken(keras.layers.Layer):
         present = ops.cast(present, joined.dtype)
         return joined, ops.pad(present, ((0, 0), (1, 0)), constant_values=1)
 
-    def compute_output_shape(
-        self, tokens_shape: Shape, whole_shape: Shape, present_shape: Shape
-    ) -> tuple[Shape, Shape]:  # noqa: ARG002
+    def compute_output_shape(self, tokens_shape: Shape, *others: Shape) -> tuple[Shape, Shape]:  # noqa: ARG002
         """Both are one longer."""
         length = None if tokens_shape[1] is None else tokens_shape[1] + 1
         return (tokens_shape[0], length, tokens_shape[2]), (tokens_shape[0], length)
@@ -90,7 +91,7 @@ class EncoderLayer(keras.layers.Layer):
         width = tokens_shape[-1] or 0
         self.project = keras.layers.Dense(3 * width, name="query_key_value")
         self.combine = keras.layers.Dense(width, name="attention_output")
-        self.inner = keras.layers.Dense(self.feed_forward, activation=self.activation, name="inner")
+        self.inner = keras.layers.Dense(self.feed_forward, activation=activation_of(self.activation), name="inner")
         self.outer = keras.layers.Dense(width, name="outer")
         for layer in (self.project, self.combine, self.inner, *self.norms):
             layer.build(tokens_shape)
@@ -150,9 +151,7 @@ class PairBias(keras.layers.Layer):
     def __init__(self, units: Sequence[int], heads: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.units, self.heads = [int(width) for width in units], heads
-        self.inner = [
-            keras.layers.Dense(width, activation="gelu", name=f"dense_{k}") for k, width in enumerate(units, 1)
-        ]
+        self.inner = [keras.layers.Dense(width, activation=gelu, name=f"dense_{k}") for k, width in enumerate(units, 1)]
         self.last = keras.layers.Dense(heads, name="bias")
 
     def build(self, pairs_shape: Shape) -> None:

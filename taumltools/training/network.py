@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from taumltools.config.features import CELL_FEATURES
 from taumltools.errors import InputError
 from taumltools.features.table import FlatTuples
-from taumltools.training.batches import Inputs, Layout, Samples
+from taumltools.training.batches import Inputs, Samples
+from taumltools.training.layout import InputLayout
 from taumltools.tuples.truth import TAU_TYPES
 
 MODEL_FILE = "model.keras"
@@ -22,28 +24,25 @@ class Network:
     """A network that takes raw values.
 
     Attributes:
-        model: the ``keras.Model``.
-        layout: features it takes, by block, in order.
+        model: the ``keras.Model``, with the probabilities as its only output.
+        layout: features it takes, in order, and the form of its inputs.
     """
 
     model: Any
-    layout: Layout
+    layout: InputLayout
 
     @staticmethod
     def of(model: Any) -> Network:
-        """Wrap a model; its scaling layers know the features.
+        """Wrap a model; its layers know the features.
 
         Raises:
             InputError: the model has no scaling layers, so it is not one of this project.
         """
-        from taumltools.training.layers import Scaling
+        import keras
 
-        layout = {layer.block: list(layer.features) for layer in model.layers if isinstance(layer, Scaling)}
-        if "taus" not in layout:
-            raise InputError(
-                f"model '{model.name}' has no scaling layer for taus: it was not trained with this project"
-            )
-        return Network(model, layout)
+        layout = layout_of(model)
+        inputs = {tensor.name: tensor for tensor in model.inputs}  # by name, however the model was made
+        return Network(keras.Model(inputs, model.outputs[0], name=model.name), layout)  # without a second head
 
     def predict(self, flat: FlatTuples, batch_size: int = 2048) -> np.ndarray:
         """Class probabilities.
@@ -69,6 +68,52 @@ class Network:
     def predict_batch(self, inputs: Inputs) -> np.ndarray:
         """Class probabilities of one padded batch, float32, shape (n, 4)."""
         return np.asarray(self.model.predict_on_batch(inputs), np.float32)
+
+
+def layout_of(model: Any) -> InputLayout:
+    """Features and form of a network's inputs, as its layers know them.
+
+    Args:
+        model: a ``keras.Model``.
+
+    Raises:
+        InputError: it has no scaling layers, so it is not one of this project.
+    """
+    from taumltools.training.layers import Scaling
+
+    scaled = {layer.block: tuple(layer.features) for layer in model.layers if isinstance(layer, Scaling)}
+    if "taus" not in scaled:
+        raise InputError(f"model '{model.name}' has no scaling layer for taus: it was not trained with this project")
+    taus = scaled.pop("taus")
+    grids = cell_numbers(model)
+    if not grids:
+        return InputLayout(taus, scaled)
+    first = next(iter(grids))
+    components: dict[str, tuple[str, ...]] = {}
+    blocks: dict[str, tuple[str, ...]] = {}
+    for name, features in scaled.items():
+        if name.startswith(f"{first}_"):
+            columns = _by_block(features)
+            blocks |= columns
+            components[name.removeprefix(f"{first}_")] = tuple(block for block in columns if block != CELL_FEATURES)
+    return InputLayout(taus, blocks, blocks.pop(CELL_FEATURES, ()), components, grids)
+
+
+def cell_numbers(model: Any) -> dict[str, int]:
+    """Cells of each grid that a network sees, by name of the grid."""
+    from taumltools.training.layers_cells import CellGrid
+
+    grids = [layer for layer in model.layers if isinstance(layer, CellGrid)]
+    return {layer.name.removesuffix("_grid"): layer.n_eta * layer.n_phi for layer in grids}
+
+
+def _by_block(columns: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """Names of features by block, from columns called ``block.feature``."""
+    found: dict[str, tuple[str, ...]] = {}
+    for column in columns:
+        block, _, name = column.partition(".")
+        found[block] = (*found.get(block, ()), name)
+    return found
 
 
 def load_network(model_dir: Path | str) -> Network:

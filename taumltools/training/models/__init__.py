@@ -13,17 +13,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.model import ModelConfig
 from taumltools.errors import ConfigError
+from taumltools.training.layout import Form
 
 Constants = Mapping[str, Any]
 """Scaling constants as :func:`taumltools.features.scaling.load_scaling` returns them."""
-
-Form = Literal["sets", "cells"]
-"""How a network takes what is around a tau candidate."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,16 @@ def build_model(model: ModelConfig, features: FeaturesConfig, constants: Constan
         constants: scaling of every feature.
 
     Returns:
-        A ``keras.Model``.
+        A ``keras.Model``; with ``model.adversarial`` its outputs are [probabilities, probability of data].
 
     Raises:
         ConfigError: no network of that name.
     """
     if model.name not in MODELS:
         raise ConfigError(f"model.name: no network '{model.name}'; known are {', '.join(MODELS)}")
-    return MODELS[model.name](model, features, constants)
+    network = MODELS[model.name](model, features, constants)
+    if not model.adversarial:
+        return network
+    from taumltools.training.models.second_head import add_second_head
+
+    return add_second_head(network, model)

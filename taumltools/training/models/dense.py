@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from taumltools.training.activations import activation as activation_of
 from taumltools.tuples.truth import TAU_TYPES
 
 JOINED = "features_concat"
@@ -34,7 +35,7 @@ def dense_layers(values: Any, units: Sequence[int], activation: str, name: str, 
         The output of the last one.
     """
     for k, width in enumerate(units, start=1):
-        values = keras.layers.Dense(width, activation=activation, name=f"{name}_dense_{k}")(values)
+        values = keras.layers.Dense(width, activation=activation_of(activation), name=f"{name}_dense_{k}")(values)
         if dropout:
             values = keras.layers.Dropout(dropout, name=f"{name}_dropout_{k}")(values)
     return values

@@ -11,6 +11,7 @@ import keras
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.networks import ObjectsConfig
 from taumltools.errors import ConfigError
+from taumltools.training.activations import activation
 from taumltools.training.layers_sets import Columns, Kind
 from taumltools.training.models.inputs import set_blocks, set_inputs
 
@@ -53,14 +54,20 @@ def embed_objects(features: FeaturesConfig, constants: Mapping[str, Any], config
         own, scaled = set_inputs(features, constants, block)
         inputs |= own
         scaled = Kind(config.kind_units, name=f"{block}_kind")(scaled)
-        hidden = keras.layers.Dense(config.hidden, activation=config.activation, name=f"{block}_dense_1")(scaled)
-        values.append(keras.layers.Dense(width, activation=config.activation, name=f"{block}_dense_2")(hidden))
+        hidden = keras.layers.Dense(config.hidden, activation=activation(config.activation), name=f"{block}_dense_1")(
+            scaled
+        )
+        values.append(
+            keras.layers.Dense(width, activation=activation(config.activation), name=f"{block}_dense_2")(hidden)
+        )
         columns = [column_of(block, names, wanted) for wanted in (config.deta, config.dphi, config.rel_pt)]
         kinematics.append(Columns(columns, name=f"{block}_kinematics")(own[block]))
         present.append(own[f"{block}_mask"])
     if not values:
         raise ConfigError(f"this network needs objects, the features '{features.title}' have none")
-    return Points(inputs, _joined(values), _joined(kinematics), _joined(present))
+    return Points(
+        inputs, _joined(values, "objects"), _joined(kinematics, "kinematics"), _joined(present, "objects_mask")
+    )
 
 
 def column_of(block: str, names: Sequence[str], wanted: str) -> int:
@@ -79,5 +86,6 @@ def column_of(block: str, names: Sequence[str], wanted: str) -> int:
     return list(names).index(found[0])
 
 
-def _joined(parts: Sequence[Any]) -> Any:
-    return keras.layers.Concatenate(axis=1)(list(parts)) if len(parts) > 1 else parts[0]
+def _joined(parts: Sequence[Any], name: str) -> Any:
+    """Objects of all blocks along one axis."""
+    return keras.layers.Concatenate(axis=1, name=f"all_{name}")(list(parts)) if len(parts) > 1 else parts[0]

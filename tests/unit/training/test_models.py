@@ -9,6 +9,7 @@ from taumltools.config.model import ModelConfig
 from taumltools.errors import ConfigError
 from taumltools.features.scaling import load_scaling
 from taumltools.training.batches import Samples
+from taumltools.training.layout import InputLayout
 from taumltools.training.models import MODELS, build_model
 from taumltools.training.network import Network
 from tests.unit.training.deeptau_case import random_cells, some_scaling, tiny_features
@@ -41,7 +42,7 @@ def test_inputs_are_named_as_the_blocks(features, scaling, model, flat):
 def test_without_objects(features, scaling, model, flat, replace):
     flat_only = replace(features, objects={})
     network = Network.of(build_model(model, flat_only, load_scaling(scaling, flat_only)))
-    assert network.layout == {"taus": ["iso", "tau_eta"]}
+    assert network.layout == InputLayout(("iso", "tau_eta"))
     assert network.predict(flat.slice(0, 3)).shape == (3, 4)
 
 

@@ -1,12 +1,19 @@
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
+from taumltools.config import load_campaign
+from taumltools.config.model import ModelConfig
 from taumltools.errors import InputError
-from taumltools.features.flat import FlatTuples
+from taumltools.features.flat import FlatTuples, make_flat
 from taumltools.features.scaling import load_scaling
+from taumltools.training.layout import InputLayout
 from taumltools.training.models import build_model
 from taumltools.training.network import Network, load_network
+from taumltools.tuples.mock import mock_tuples
+from tests.unit.training.deeptau_case import some_scaling, tiny_features
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +23,47 @@ def network(features, scaling, model):
 
 
 def test_layout_comes_from_the_scaling_layers(network, features):
-    assert network.layout == {block: list(names) for block, names in features.blocks().items()}
+    assert network.layout == InputLayout.of(features)
+
+
+def test_layout_of_cells_comes_from_the_layers():
+    for features in (tiny_features(), load_campaign("tiny", "features=deeptau_v2p5").features):
+        model = build_model(ModelConfig(name="deeptau"), features, some_scaling(features))
+        assert Network.of(model).layout == InputLayout.of(features, "cells")
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """A network on cells, and flat tuples with the features of DeepTau v2.5 made from mock tuples."""
+    campaign = load_campaign("tiny", "features=deeptau_v2p5 model=deeptau_narrow")
+    keras.utils.set_random_seed(4)
+    model = build_model(campaign.model, campaign.features, some_scaling(campaign.features))
+    return Network.of(model), make_flat(mock_tuples(60), campaign.features)
+
+
+def test_cells_from_tuples_to_probabilities(cells):
+    network, flat = cells
+    expected = network.predict(flat)
+    np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(network.predict(flat, 25), expected, rtol=1e-4, atol=1e-6)
+    order = np.random.default_rng(1).permutation(len(flat))
+    np.testing.assert_allclose(network.predict(flat.take(order)), expected[order], rtol=1e-4, atol=1e-6)
+
+
+def test_cells_of_other_features_are_refused(cells, flat):
+    network, own = cells
+    with pytest.raises(InputError, match=r"features .* of block 'taus'|needs the block"):
+        network.predict(flat)
+    without = dataclasses.replace(own, cells={})
+    with pytest.raises(InputError, match=r"needs the grid '(inner|outer)'.*found no such grid"):
+        network.predict(without)
+
+
+def test_only_probabilities_are_predicted(features, scaling, model, flat):
+    """The second head of domain adaptation is left out."""
+    two = build_model(dataclasses.replace(model, adversarial=True), features, load_scaling(scaling, features))
+    assert len(two.outputs) == 2
+    assert Network.of(two).predict(flat.slice(0, 5)).shape == (5, 4)
 
 
 def test_batches_do_not_change_predictions(network, flat):
