@@ -13,6 +13,7 @@ import law
 import luigi
 
 from tasks.base import ShortErrors
+from tasks.parameters import EXPLICIT
 from tasks.store import store_root
 
 log = logging.getLogger(__name__)
@@ -138,3 +139,148 @@ class ImportRuns(StoreTask):
             )
         result = import_logs(folders, open_store(self.store_name), parent=os.environ.get("MLFLOW_RUN_ID", ""))
         return f"runs of trainings: {result.summary()}\nto look at them: {show_command(self.store_name)}"
+
+
+class MergeExperiments(TrackingTask):
+    """Change an experiment of a store of files in place, or merge stores of several people into one.
+
+    In place (``--path-to-mlflow``): the experiment and its runs are told where they are, or will be, and get another id or
+    name, as set_mlflow_paths did.  Merging (``--sources``, ``--target``): runs are copied with their artefacts; any number
+    of times, each run is there once.
+    """
+
+    path_to_mlflow = luigi.Parameter(
+        default="",
+        description="store of files with the experiment that is changed in place, e.g. mlruns; default: none",
+    )
+    exp_id = luigi.Parameter(default="", description="id of that experiment, which is the name of its folder")
+    new_path_to_mlflow = luigi.Parameter(
+        default="", description="where the store will be; default: where it is, which mends a store that was moved"
+    )
+    new_exp_id = luigi.Parameter(default="", description="its new id; refused if it is taken; default: the same")
+    new_exp_name = luigi.Parameter(default="", description="its new name; refused if it is taken; default: the same")
+
+    sources = law.CSVParameter(
+        default=(),
+        description="stores to merge, separated by commas: folders or URIs, each may have a label, e.g. anna=/home/anna/mlruns",
+    )
+    target = luigi.Parameter(
+        default="",
+        description="store to merge into: a folder (a database in it), or a URI such as sqlite:////data/all.db",
+    )
+    experiments = law.CSVParameter(default=(), description="names of the experiments to merge; default: all")
+    label_experiments = luigi.BoolParameter(
+        default=False,
+        parsing=EXPLICIT,
+        description="add the label of its source to the name of each experiment; "
+        "with False experiments of the same name become one; default: False",
+    )
+
+    def act(self) -> str:
+        """Change in place, or merge.
+
+        Raises:
+            ConfigError: it is not clear which.
+        """
+        from taumltools.errors import ConfigError
+
+        if bool(self.path_to_mlflow) == bool(self.sources) or bool(self.sources) != bool(self.target):
+            raise ConfigError(
+                "expected either --path-to-mlflow and --exp-id, to change an experiment in place, "
+                "or --sources and --target, to merge stores"
+            )
+        return self._merge() if self.sources else self._relocate()
+
+    def _relocate(self) -> str:
+        from taumltools.training.tracking.relocate import relocate
+
+        new_root = Path(self.new_path_to_mlflow) if self.new_path_to_mlflow else None
+        names = {"new_id": self.new_exp_id, "new_name": self.new_exp_name}
+        done = relocate(Path(self.path_to_mlflow), self.exp_id, new_root=new_root, **names)
+        return f"experiment {done.experiment_id} '{done.name}', {done.runs} runs: {done.folder}, artefacts at {done.location}"
+
+    def _merge(self) -> str:
+        from taumltools.errors import ConfigError
+        from taumltools.training.tracking.merge import merge_stores
+
+        sources: dict[str, str] = {}
+        for given in self.sources:
+            label, equals, store = given.partition("=")
+            label, store = (label, store) if equals else (given, given)
+            if label in sources:
+                raise ConfigError(
+                    f"two of --sources have the label '{label}': give others, e.g. anna=/home/anna/mlruns"
+                )
+            sources[label] = store
+        done = merge_stores(sources, self.target, experiments=self.experiments, labelled=self.label_experiments)
+        return f"runs in {self.target}: {done.summary()}\nto look at them: {show_command(self.target)}"
+
+
+class ShowResults(StoreTask):
+    """A table of runs: networks, parameters, losses, areas under ROC curves; to the terminal, and as CSV and HTML."""
+
+    experiments = law.CSVParameter(default=(), description="names of experiments, separated by commas; default: all")
+    condition = luigi.Parameter(
+        default="",
+        description="which runs, in mlflow's grammar, e.g. \"metrics.best_val_loss < 0.3 and tags.model = 'deepset'\"; default: all",
+    )
+    columns = law.CSVParameter(
+        default=(),
+        description="what is shown, e.g. run,training.learning_rate,best_val_auc_*; "
+        "default: what they are, the settings in which they differ, losses and areas under curves",
+    )
+    sort = luigi.Parameter(
+        default="",
+        description="column to sort by, with - before it downwards, e.g. -best_val_auc_jet; default: by time",
+    )
+    csv = luigi.Parameter(default="", description="CSV file to write; default: none")
+    html = luigi.Parameter(default="", description="HTML file to write; default: none")
+
+    def act(self) -> str:
+        """Collect, write, and return the table."""
+        from taumltools.training.tracking.results import choose, collect
+
+        rows = collect(self.open(), self.experiments, self.condition)
+        results = choose(rows, self.columns, self.sort)
+        text = results.as_text()
+        if self.csv:
+            text += self._publish(self.csv, results.as_csv())
+        if self.html:
+            text += self._publish(self.html, results.as_html(f"Runs in {self.store_name}"))
+        return text
+
+    def _publish(self, name: str, content: str) -> str:
+        from taumltools.store import publish
+
+        path = Path(name).expanduser().absolute()
+        with publish(path, replace=True) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+        return f"written: {path}\n"
+
+
+class TensorBoard(StoreTask):
+    """Curves of all runs of a store, each under its name, for TensorBoard; prints the command, or starts it."""
+
+    experiments = law.CSVParameter(default=(), description="names of experiments, separated by commas; default: all")
+    logdir = luigi.Parameter(default="", description="folder to write to; default: tensorboard below $TAUML_STORE")
+    start = luigi.BoolParameter(
+        default=False, parsing=EXPLICIT, description="start TensorBoard and wait until it is stopped; default: False"
+    )
+    port = luigi.IntParameter(default=6006, description="port of TensorBoard on this machine; default: 6006")
+
+    def act(self) -> str:
+        """Write the curves, and start TensorBoard if that is asked for."""
+        import subprocess
+
+        from taumltools.training.tracking.tensorboard import make_logdir
+
+        given = Path(self.logdir).expanduser().absolute() if self.logdir else store_root() / "tensorboard"
+        names = make_logdir(self.open(), given, self.experiments)
+        arguments = ["--logdir", str(given), "--port", str(self.port)]
+        text = f"{len(names)} runs: {', '.join(names)}\nto look at them: tensorboard {' '.join(arguments)}"
+        if not self.start:
+            return text
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+        done = subprocess.run([sys.executable, "-m", "tensorboard.main", *arguments], check=False)
+        return f"TensorBoard ended with exit code {done.returncode}"

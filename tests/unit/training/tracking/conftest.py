@@ -90,3 +90,38 @@ def kill(process):
     """End a process as the kernel does when memory runs out."""
     process.kill()
     process.join()
+
+
+@pytest.fixture
+def file_store_allowed(monkeypatch):
+    """What opening a store of files sets for the process is undone after the test."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+
+
+@pytest.fixture
+def make_file_store(tmp_path, file_store_allowed):
+    """Make a store of files as older versions wrote it, with the client of mlflow: runs by experiment."""
+
+    def make(name, content):
+        root = tmp_path / name
+        store = open_store(root.as_uri())
+        for experiment, runs in content.items():
+            for run in runs:
+                fill(store, experiment, run, tmp_path)
+        return root
+
+    return make
+
+
+def fill(store, experiment, name, scratch, parent=None):
+    """Write a run with settings, figures and a file into a store; returns its id there."""
+    tags = {"mlflow.parentRunId": parent} if parent else {}
+    run_id = store.client.create_run(store.experiment(experiment), run_name=name, tags=tags).info.run_id
+    store.client.log_param(run_id, "model", name)
+    for step, loss in ((1, 0.5), (2, 0.25)):
+        store.client.log_metric(run_id, "loss", loss, step=step, timestamp=1000 * step)
+    path = scratch / "roc.txt"
+    path.write_text(name)
+    store.client.log_artifact(run_id, str(path), "plots")
+    store.client.set_terminated(run_id)
+    return run_id

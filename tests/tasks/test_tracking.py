@@ -1,0 +1,141 @@
+"""Tasks about runs: what they print, write and refuse; the computation is tested in tests/unit/training/tracking."""
+
+from __future__ import annotations
+
+import csv
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tasks.tracking import MergeExperiments, ShowResults, TensorBoard, TrackingTask
+from taumltools.errors import ConfigError, InputError, StoreError
+from taumltools.training.tracking import RunDescription, start_run
+from taumltools.training.tracking.importing import import_logs
+from taumltools.training.tracking.stores import open_store
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The ``noload`` loader strategy:DeprecationWarning"
+)  # mlflow 3.17 itself
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tracked(store, tmp_path):
+    """The default store of mlflow with two runs."""
+    for name, loss in (("one", 0.5), ("two", 0.25)):
+        run = start_run(RunDescription(tmp_path / "logs" / name, "tests", name))
+        run.log_metrics({"loss": 2 * loss, "val_loss": loss}, 1)
+        run.finish()
+        import_logs([run.directory], open_store(str(store / "mlflow")))
+    return store / "mlflow"
+
+
+def test_results_are_printed_and_written(tracked, tmp_path, capsys):
+    task = ShowResults(sort="val_loss", csv=str(tmp_path / "runs.csv"), html=str(tmp_path / "runs.html"))
+    task.run()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[2:4]] == ["two", "one"]
+    assert lines[-2:] == [f"written: {tmp_path}/runs.csv", f"written: {tmp_path}/runs.html"]
+    assert [row["run"] for row in csv.DictReader((tmp_path / "runs.csv").read_text().splitlines())] == ["two", "one"]
+    assert f"Runs in {tracked}" in (tmp_path / "runs.html").read_text()
+    ShowResults(csv=str(tmp_path / "runs.csv"), columns=("run",)).run()  # written anew
+    assert (tmp_path / "runs.csv").read_text() == "run\none\ntwo\n"
+
+
+def test_store_that_is_not_there_is_not_made(store):
+    with pytest.raises(InputError, match="there is no store of mlflow at"):
+        ShowResults().run()
+    assert not (store / "mlflow").exists()
+
+
+def test_merging(tracked, tmp_path, capsys):
+    MergeExperiments(sources=(f"mine={tracked}",), target=str(tmp_path / "all"), label_experiments=True).run()
+    assert "2 new, 0 renewed, 0 as they were" in capsys.readouterr().out
+    assert "tests (mine)" in open_store(str(tmp_path / "all")).experiments()
+
+
+def test_changing_in_place_takes_the_options_of_the_legacy_program(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlruns = tmp_path / "mlruns"
+    store = open_store(mlruns.as_uri())
+    identity = store.experiment("cnn")
+    store.client.create_run(identity)
+    MergeExperiments(
+        path_to_mlflow=str(mlruns),
+        exp_id=identity,
+        new_path_to_mlflow=str(tmp_path / "all"),
+        new_exp_id="42",
+        new_exp_name="cnn of anna",
+    ).run()
+    assert (
+        f"experiment 42 'cnn of anna', 1 runs: {mlruns}/42, artefacts at file://{tmp_path}/all/42"
+        in capsys.readouterr().out
+    )
+    other = store.experiment("snn")
+    with pytest.raises(StoreError, match="has an experiment '42' already"):
+        MergeExperiments(path_to_mlflow=str(mlruns), exp_id=other, new_exp_id="42").run()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"sources": ("a",)}, {"target": "b"}, {"path_to_mlflow": "a", "sources": ("b",), "target": "c"}],
+    ids=["nothing", "no target", "no source", "both"],
+)
+def test_merging_needs_one_of_two_ways(options):
+    with pytest.raises(ConfigError, match="expected either --path-to-mlflow and --exp-id"):
+        MergeExperiments(**options).run()
+
+
+def test_labels_are_given_once():
+    with pytest.raises(ConfigError, match="two of --sources have the label 'x'"):
+        MergeExperiments(sources=("x=a", "x=b"), target="c").run()
+
+
+def test_tensorboard_prepares_and_says_the_command(tracked, store, capsys):
+    TensorBoard().run()
+    out = capsys.readouterr().out
+    assert "2 runs: one, two" in out
+    assert f"tensorboard --logdir {store}/tensorboard --port 6006" in out
+    assert sorted(path.name for path in (store / "tensorboard").iterdir()) == ["made_from_mlflow.txt", "one", "two"]
+
+
+@pytest.mark.slow
+def test_tensorboard_is_started_and_shows_the_runs(tracked, store):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = f"from tasks.tracking import TensorBoard; TensorBoard(start=True, port={port}).run()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        assert b"one/train" in wait_for(f"http://127.0.0.1:{port}/data/runs", b"one/train")
+    finally:
+        os.killpg(process.pid, 15)
+        process.wait(30)
+
+
+def wait_for(address, content):
+    until, answer = time.monotonic() + 120, b""
+    while content not in answer and time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(address, timeout=5) as found:
+                answer = found.read()
+        except OSError:
+            time.sleep(0.5)
+    return answer
+
+
+def test_tasks_that_are_not_filled_in_say_so():
+    with pytest.raises(NotImplementedError, match="TrackingTask"):
+        TrackingTask().run()
