@@ -12,8 +12,11 @@ import luigi
 
 from tasks.base import PipelineTask
 from tasks.features import FeatureScaling, ProduceFlatTuples
-from tasks.parameters import CommandsParameter
+from tasks.parameters import AmountParameter, CommandsParameter
 from tasks.tracking import import_runs
+
+HOW = ("tracking_uri", "checkpoint_minutes", "threads", "gpu", "gpu_memory")
+"""Parameters of a training that do not change what comes out."""
 
 
 class Training(PipelineTask):
@@ -39,6 +42,20 @@ class Training(PipelineTask):
         significant=False,
         description="store of mlflow that runs are imported into afterwards: a folder, or a URI such as http://host:5000; "
         "default: $MLFLOW_TRACKING_URI, or mlflow below $TAUML_STORE",
+    )
+    checkpoint_minutes = luigi.FloatParameter(
+        default=10.0,
+        significant=False,
+        description="minutes between two checkpoints of a fit, besides those after every epoch; default: 10",
+    )
+    threads = luigi.IntParameter(
+        default=0, significant=False, description="threads of one operation of the fit; default: what TensorFlow takes"
+    )
+    gpu = luigi.IntParameter(
+        default=-1, significant=False, description="number of the only GPU that the fit uses; default: what is there"
+    )
+    gpu_memory = AmountParameter(
+        default=0, significant=False, description="memory of the GPU that the fit takes, MB, or e.g. 7GB; default: all"
     )
 
     # ------------------------------------------------------------------ several trainings
@@ -84,7 +101,8 @@ class Training(PipelineTask):
     def single(self, overrides: str, **parameters: Any) -> Training:
         """One training with given settings."""
         shared = {"version": self.version, "campaign": self.campaign, "workflow": self.workflow, "site": self.site}
-        return Training(**shared, overrides=overrides, tracking_uri=self.tracking_uri, **parameters)
+        how = {name: getattr(self, name) for name in HOW}
+        return Training(**shared, overrides=overrides, **how, **parameters)
 
     @functools.cached_property
     def identity(self) -> str:
@@ -165,8 +183,10 @@ class Training(PipelineTask):
         )
 
     def produce(self, path: Path) -> dict[str, Any]:
-        """Fit."""
+        """Fit, from the last checkpoint if there is one."""
         from taumltools.features.scaling import load_scaling
+        from taumltools.training.checkpoint import Checkpoints
+        from taumltools.training.devices import Devices
         from taumltools.training.fit import train
 
         result = train(
@@ -178,6 +198,8 @@ class Training(PipelineTask):
             out_dir=path,
             seed=int(self.random_seed().generate_state(1)[0]),
             tracking=self.description(),
+            checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
+            devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),
         )
         return result.metrics | {"run": result.run}
 

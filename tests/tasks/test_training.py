@@ -141,6 +141,55 @@ def test_jobs_ask_for_the_gpus_that_were_given():
     assert training().job_resources().gpus == 0
 
 
+# ---------------------------------------------------------------------- interruptions, devices
+
+
+class Interrupted(Exception):  # noqa: N818  # it is none
+    """Stands for the end of a process."""
+
+
+def test_training_that_is_submitted_again_goes_on_from_its_checkpoint(filled, monkeypatch):
+    from taumltools.training.fit_model import FitModel
+
+    def stopping(after):
+        left, step = iter(range(after)), FitModel.__mro__[1].train_on_batch
+
+        def train_on_batch(*arguments, **options):
+            if next(left, None) is None:
+                raise Interrupted
+            steps.append(1)
+            return step(*arguments, **options)
+
+        return train_on_batch
+
+    steps = []
+    task = training(overrides=SMALL, checkpoint_minutes=0.0)
+    monkeypatch.setattr(FitModel, "train_on_batch", stopping(2), raising=False)
+    with pytest.raises(Interrupted):
+        task.req_branch(0).run()
+    assert not task.path.exists()
+    assert len(list((task.work / "checkpoints").glob("*.npz"))) == 2
+    monkeypatch.setattr(FitModel, "train_on_batch", stopping(1000), raising=False)
+    task.req_branch(0).run()
+    entries = sum(json.loads((task.path / "metrics.json").read_text())["entries"]["train"].values())
+    assert len(steps) == -(-entries // 64) > 2  # no step was done twice
+    assert not task.work.exists()
+
+
+def test_how_a_training_runs_is_no_part_of_what_it_is():
+    how = {"checkpoint_minutes": 1.0, "threads": 3, "gpu": 0, "gpu_memory": 7000}
+    assert training(**how).path == training().path
+    several = training(models="mini,deepset", **how)
+    assert all(getattr(several.singles[1], name) == value for name, value in how.items())
+    specification = {"module": "tasks.training", "family": "Training", "parameters": several.naming_parameters()}
+    assert load_task(json.loads(json.dumps(specification)), 1).threads == 3
+
+
+def test_gpu_that_is_not_there_is_refused_before_anything_else(filled):
+    with pytest.raises(ConfigError, match="GPU 97: TensorFlow sees"):
+        training(overrides=SMALL, gpu=97).req_branch(0).run()
+
+
 # ---------------------------------------------------------------------- what is logged
 
 
