@@ -68,14 +68,20 @@ class ShortErrors(logging.Filter):
             text += "\n" + "".join(traceback.format_exception(*record.exc_info))
         if self.MARK in text:
             record.msg, record.args, record.exc_info = self.shortened(text), (), None
+            record.levelno, record.levelname = logging.ERROR, "ERROR"  # luigi warns if the settings are wrong
         return True
 
     def shortened(self, text: str) -> str:
         """The task that a log message is about and the error that ended it."""
         first = text.splitlines()[0]
-        task = re.search(r"\bfailed\s+(\w+\(.*\))\s*$", first)
         error = text[text.rindex(self.MARK) + len(self.MARK) :].rstrip()
-        return (f"{task[1]} failed" if task else first) + "\n" + error
+        for pattern, what in (
+            (r"\bfailed\s+(\w+\(.*\))\s*$", "failed"),
+            (r"Will not run (\w+\(.*\)) or", "cannot be run"),
+        ):
+            if task := re.search(pattern, first):
+                return f"{task[1]} {what}\n{error}"
+        return f"{first}\n{error}"
 
 
 class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
@@ -262,7 +268,10 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         from taumltools.store import Record, measure
 
         store.bring(self.input_paths())
-        with store.publish(self.path, self.validate, lambda _: record().write(self.path)) as temporary:
+        with (
+            store.names_copies(),
+            store.publish(self.path, self.validate, lambda _: record().write(self.path)) as temporary,
+        ):
             with measure() as usage:
                 details = self.produce(temporary)
 

@@ -81,6 +81,7 @@ def run_producer(task: Any, path: Path) -> dict[str, Any]:
     from taumltools.production.cmssw.tool import LOG, cms_run
 
     site, dataset, events = task.site_config.cmssw, task.source, task.part.chunk_events(task.branch)
+    check_config(dataset.config)
     files = task.paths_of_files()
     arguments = cms_arguments(dataset, files, events, site.redirector)
     with TemporaryDirectory(prefix="cmsrun-", dir=site.scratch or None) as name:
@@ -95,6 +96,25 @@ def run_producer(task: Any, path: Path) -> dict[str, Any]:
             raise
         _deliver(folder / OUTPUT, path)
     return account_of(produced, report) | {"arguments": list(arguments)}
+
+
+def check_config(config: str) -> None:
+    """Refuse a configuration that does not exist; one with variables is for the CMS environment to find.
+
+    Raises:
+        ConfigError: it is relative, or there is no such file.
+    """
+    from taumltools.errors import ConfigError
+
+    if "$" in config:
+        return
+    if not Path(config).is_absolute():
+        raise ConfigError(
+            f"config '{config}' is relative, and cmsRun works in a folder of its own: give an absolute path, or one that "
+            "begins with $CMSSW_BASE"
+        )
+    if not Path(config).is_file():
+        raise ConfigError(f"config '{config}': no such file; which configuration is cmsRun to run?")
 
 
 def _keep_log(task: Any, log: Path) -> Path | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,20 @@ def address(path: Path) -> str:
     """What people call a product: its path, or its address on the server."""
     remote = mirror()
     return remote.address(path) if remote and remote.holds(path) else str(path)
+
+
+@contextmanager
+def names_copies() -> Iterator[None]:
+    """Errors that name a file of the mirror say what it is a copy of: removing the copy mends nothing."""
+    remote = mirror()
+    try:
+        yield
+    except Exception as error:
+        if remote and str(remote.root) in str(error):
+            error.add_note(
+                f"files below {remote.root} are copies of those below {remote.url}: what is damaged has to be removed there"
+            )
+        raise
 
 
 def target(path: Path) -> Any:

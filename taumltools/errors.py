@@ -27,6 +27,10 @@ class ServerError(StoreError):
     """A server of files does not answer, or breaks off; it may answer later."""
 
 
+class ProgramError(TauMLError):
+    """A program that was run for us failed; the message has its own words."""
+
+
 class BatchError(TauMLError):
     """Something is wrong with the batch system, or branches failed there for good."""
 

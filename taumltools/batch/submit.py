@@ -108,6 +108,11 @@ def submit_text(site: SiteConfig, request: Request, resources: Resources) -> str
             f"the settings of the site '{site.title}' do not say how GPUs are requested: "
             'add gpu: {request_gpus: "{gpus}"} to its file'
         )
+    if not site.submit:
+        raise ConfigError(
+            f"the settings of the site '{site.title}' do not say how jobs ask for memory, processors and time: add "
+            "submit: {...} as in configs/site/generic.yaml"
+        )
     own = site.submit | (site.gpu if resources.gpus else {})
     commands |= {command: text.format(**fields) for command, text in own.items()}
     return "".join(f"{command} = {value}\n" for command, value in commands.items())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import functools
 import shlex
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +57,24 @@ def explain(error: ValidationError, root: str = "campaign") -> str:
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or root
         found = f" (found {item['input']!r:.80})" if item["type"] not in {"missing", "value_error"} else ""
-        message = "unknown setting" if item["type"] == "unexpected_keyword_argument" else item["msg"]
+        unknown = item["type"] == "unexpected_keyword_argument"
+        message = f"unknown setting{_similar(item['loc'])}" if unknown else item["msg"]
         lines.append(f"  {key}: {message}{found}")
     return "\n".join(lines)
+
+
+def _similar(place: tuple[int | str, ...]) -> str:
+    """Names like that of an unknown setting, among those that its group has."""
+    group: Any = CampaignConfig
+    for part in place[:-1]:
+        if dataclasses.is_dataclass(group):
+            group = typing.get_type_hints(group).get(str(part))
+        else:
+            group = typing.get_args(group)[-1:]
+            group = group[0] if group else None
+    names = [field.name for field in dataclasses.fields(group)] if dataclasses.is_dataclass(group) else []
+    near = difflib.get_close_matches(str(place[-1]), names, n=3)
+    return f"; is it {' or '.join(near)}?" if near else ""
 
 
 @functools.lru_cache(maxsize=32)

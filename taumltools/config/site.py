@@ -36,7 +36,7 @@ class SiteConfig:
     Attributes:
         title: what people read.
         submit: submit commands and their values; ``{runtime_s}``, ``{memory_mb}`` and the other
-            :data:`SUBMIT_FIELDS` are filled in for each job.
+            :data:`SUBMIT_FIELDS` are filled in for each job; needed for jobs only.
         gpu: further submit commands of jobs that ask for graphics processors.
         requirements: ClassAd expression that all jobs need, joined with the task's by ``&&``.
         shared_filesystem: whether jobs see the checkout, the environment and the store.
@@ -60,7 +60,7 @@ class SiteConfig:
     """
 
     title: str
-    submit: dict[str, str]
+    submit: dict[str, str] = Field(default_factory=dict)
     gpu: dict[str, str] = Field(default_factory=dict)
     requirements: str = ""
     shared_filesystem: bool = True

@@ -8,7 +8,7 @@ from typing import Any
 from taumltools.errors import InputError
 
 LEFT_OUT: dict[str, str] = {
-    "unmatched": "`require_gen_match`: reconstructed taus without generated lepton or jet",
+    "unmatched": "`require_gen_match`: reconstructed taus, and jets of `TagAndProbe`, without generated lepton or jet",
     "not_gen_tau_tau": "`selector: genTauTau`: entries of events without exactly two generated hadronic taus",
     "no_tau_jet_tag": "`selector: TauJetTag`: entries with neither generated lepton, nor generated jet, nor jet",
     "neither_gen_nor_reco_tau": "`require_gen_or_reco_tau`: entries with neither reconstructed nor generated hadronic tau",
@@ -23,6 +23,7 @@ COUNTED: dict[str, str] = {
     "events": "events that were read or simulated",
     "taus": "`nanoaod`, `pfnano`: reconstructed taus in them",
     "unreconstructed": "`nanoaod`: generated leptons without reconstructed tau, before the selection",
+    "jets": "`nanoaod` with `TagAndProbe`: entries of jets without tau, before anything was left out",
     "files": "`tautuple`: files of the chain",
     "generations": "`tautuple`: generations of the schema that the files follow",
     "left_out": "`tautuple`: branches that not all files have",

@@ -129,6 +129,8 @@ def make_entries(events: Tuples, titles: dict[str, str], dataset: DatasetConfig,
     tags = make_tags(events, titles, dataset.selector, gen_leptons(events)) if dataset.selector in TAGGING else None
     entries = build_entries(events, gen, dataset, probe_events(tags) if probing and tags else None)
     account["taus"] += len(taus.owner)
+    if probing:
+        account["jets"] = account.get("jets", 0) + int(np.count_nonzero((entries.tau < 0) & (entries.gen < 0)))
     if dataset.require_gen_match:
         matched = (entries.gen >= 0) | (entries.gen_jet >= 0)
         account["unmatched"] += int(np.count_nonzero(~matched))

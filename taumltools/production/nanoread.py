@@ -20,6 +20,7 @@ from taumltools.store.remote import local_copy
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.kinds import NANO_TREE as TREE
 from taumltools.tuples.kinds import advice, is_arrow, told
+from taumltools.tuples.rootread import check_root_header
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,8 @@ class NanoFile:
         import uproot
 
         self.path = path
+        if path.is_file() and not is_arrow(path):
+            check_root_header(path)
         try:
             self._file = uproot.open(path)
         except Exception as error:

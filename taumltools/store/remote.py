@@ -105,7 +105,13 @@ def persist(what: str, act: Callable[[], Any], sleep: Callable[[float], None]) -
             return act()
         except (FileNotFoundError, IsADirectoryError):
             raise
+        except (ValueError, ImportError, NotADirectoryError) as error:  # no waiting mends an address
+            raise StoreError(
+                f"{what}: {error}; check the address, and that a package for its kind is installed"
+            ) from error
         except Exception as error:  # fsspec's file systems raise what they like
+            if "Invalid address" in str(error):
+                raise StoreError(f"{what}: there is no such server ({error}); check the address") from error
             if _is_gone(error):
                 raise FileNotFoundError(f"{what}: {error}") from error
             if number == TRIES:

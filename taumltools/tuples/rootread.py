@@ -29,8 +29,15 @@ def counter_name(prefix: str) -> str:
     return f"n_{prefix}"
 
 
-def _check_root_header(path: Path) -> None:
-    """The first bytes of a ROOT file hold its length, which shows a truncated copy."""
+def check_root_header(path: Path) -> None:
+    """Refuse what is no ROOT file, or not all of one: its first bytes hold its length.
+
+    Args:
+        path: a local file.
+
+    Raises:
+        InputError: it is something else, or truncated.
+    """
     with path.open("rb") as file:
         head = file.read(20)
     if head[:4] != b"root":
@@ -100,7 +107,7 @@ class RootReader(TupleReader):
         self._file: Any = None
         self._closed = False
         check_is_file(path)
-        _check_root_header(path)
+        check_root_header(path)
         header = read_tree(path, TREE)
         if header is None:
             self._open_with_uproot()

@@ -127,3 +127,23 @@ def test_a_product_made_elsewhere_is_not_published(mini, monkeypatch):
     with pytest.raises(Exception, match="the job was cut off"):
         make(workflow)
     assert [*workflow.folder.rglob("*")] == []
+
+
+@pytest.mark.parametrize(
+    ("config", "match"),
+    [
+        ("Production.py", "is relative"),
+        ("/nowhere/Production.py", "no such file"),
+        ("$NO_SUCH_BASE/P.py", "a variable is not set"),
+    ],
+)
+def test_a_configuration_that_is_not_there_is_told_without_a_traceback(mini, config, match):
+    overrides = task(ProduceTuples, mini, chunks="chunks:1").overrides.replace(f"{mini}/Production.py", config)
+    with pytest.raises(ConfigError, match=match):
+        make(ProduceTuples(version="v1", campaign="tiny", overrides=overrides, dataset="mine"))
+
+
+def test_a_site_with_the_cms_software_alone_is_enough_for_local_runs(mini):
+    content = yaml.safe_load((mini / "site.yaml").read_text())
+    (mini / "site.yaml").write_text(yaml.safe_dump({name: content[name] for name in ("title", "cmssw")}))
+    assert make(task(ProduceTuples, mini, chunks="chunks:1")).path_of(0).exists()

@@ -11,7 +11,7 @@ import taumltools.store.remote as remote
 from tasks import store as module
 from tasks.production import ProduceTuples
 from tasks.sampling_inputs import CountSpectra
-from taumltools.errors import InputError, ServerError
+from taumltools.errors import InputError, ServerError, StoreError
 from taumltools.sampling.spectra import Spectra
 from taumltools.store import read_sidecar
 from tests.tasks.making import make
@@ -102,3 +102,22 @@ def test_folders_and_names_of_the_store(monkeypatch, tmp_path):
     monkeypatch.setenv("TAUML_STORE", str(tmp_path))
     assert module.store_variables() == {"TAUML_STORE": str(tmp_path)}
     assert module.address(tmp_path / "a") == str(tmp_path / "a")
+
+
+def test_a_damaged_product_is_said_to_be_a_copy(server, monkeypatch):
+    """Users removed the copy that the message named, which mended nothing."""
+    make(task(ProduceTuples))
+    (damaged,) = (server.data / "store").rglob("tuples_0.arrow")
+    damaged.write_bytes(b"not a table")
+    with pytest.raises(InputError) as caught:
+        make(task(CountSpectra))
+    assert [server.url("store") in note for note in caught.value.__notes__] == [True]
+
+
+@pytest.mark.parametrize("url", ["roott://x//y", "nosuch+thing://x/y"])
+def test_a_wrong_address_is_not_waited_for(monkeypatch, tmp_path, url):
+    monkeypatch.setenv("TAUML_STORE", url)
+    monkeypatch.setenv("TAUML_MIRROR", str(tmp_path / "mirror"))
+    monkeypatch.setattr(remote.time, "sleep", lambda _: pytest.fail("waited"))
+    with pytest.raises(StoreError, match="check the address"):
+        task(ProduceTuples).complete()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taumltools.config.cmssw import CmsswConfig
-from taumltools.errors import ConfigError, ServerError
+from taumltools.errors import ConfigError, ProgramError, ServerError
 from taumltools.production.cmssw.jobreport import JobReport, read_job_report
 
 REPORT = "FrameworkJobReport.xml"
@@ -22,11 +22,14 @@ LOG = "cmsRun.log"
 NOT_FOUND = 127
 """Exit code of a shell that does not know a program."""
 
+UNSET = 124
+"""Exit code of the script if the configuration's name has a variable that is not set."""
+
 TAIL = 30
 """Lines of the output that an error shows."""
 
 
-class CmsRunError(Exception):
+class CmsRunError(ProgramError):
     """``cmsRun`` failed, with its own words."""
 
 
@@ -92,7 +95,8 @@ def cms_run(shell: CmsShell, config: str, arguments: Sequence[str], folder: Path
         InputError: it says to have succeeded and left no report.
     """
     words = " ".join(shlex.quote(word) for word in arguments)
-    line = f'exec cmsRun -j {REPORT} "{config}" {words}'
+    known = f'(set -u; : "{config}") || exit {UNSET}'
+    line = f'{known}\nexec cmsRun -j {REPORT} "{config}" {words}'
     code = shell.run(line, folder, folder / LOG)
     if code == 0:
         return _successful(read_job_report(folder / REPORT), folder)
@@ -100,6 +104,8 @@ def cms_run(shell: CmsShell, config: str, arguments: Sequence[str], folder: Path
         raise ConfigError(
             f"there is no cmsRun: set cmssw.sandbox, cmssw.container or cmssw.setup of the site\n{tail(folder / LOG)}"
         )
+    if code == UNSET:
+        raise ConfigError(f"config '{config}': a variable is not set in the CMS environment\n{tail(folder / LOG)}")
     if code == 125:
         raise ConfigError(f"a line of cmssw.setup of the site failed\n{tail(folder / LOG)}")
     report = read_job_report(folder / REPORT) if (folder / REPORT).exists() else JobReport({}, code)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from taumltools.batch.lock import driver_lock
 from taumltools.errors import CrabError, TauMLError
-from taumltools.production.cmssw.tool import CmsRunError
 from taumltools.production.crab.decide import Do, Step, decide
 from taumltools.production.crab.status import TaskStatus
 from taumltools.production.crab.worker import Worker
@@ -119,7 +118,7 @@ def _round(task: _Progress, patience: int) -> None:
         else:
             log.warning("%s: %s", name, error)
         return
-    except (TauMLError, CmsRunError) as error:
+    except TauMLError as error:
         task.end = Step(Do.FAILED, why=str(error))
         log.error("%s: %s", name, error)
         return

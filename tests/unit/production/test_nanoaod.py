@@ -224,7 +224,7 @@ def test_branches_of_later_versions_are_found_under_their_new_names(tmp_path, ta
 
 def test_files_of_another_kind_are_refused(tmp_path):
     (tmp_path / "x.root").write_bytes(b"nothing")
-    with pytest.raises(InputError, match=r"x.root: cannot be read as a ROOT file"):
+    with pytest.raises(InputError, match=r"x.root: not a ROOT file"):
         run(files=(tmp_path / "x.root",))
     tuples = Path(__file__).parents[2] / "data/cms_tools/v1/input/DY/eventTuple_1.root"
     with pytest.raises(InputError, match="there is no tree 'Events' in it; it holds taus"):
