@@ -33,6 +33,11 @@ def test_shipped_networks_give_probabilities(path):
     np.testing.assert_allclose(p.sum(axis=1), 1.0, rtol=1e-5)
 
 
+def test_every_shipped_network_is_documented():
+    text = (CONFIGS[0].parents[2] / "docs" / "models.md").read_text()
+    assert [path.stem for path in CONFIGS if f"`{path.stem}`" not in text] == []
+
+
 def test_inputs_are_named_as_the_blocks(features, scaling, model, flat):
     network = build_model(model, features, load_scaling(scaling, features))
     layout = {block: list(names) for block, names in features.blocks().items()}
