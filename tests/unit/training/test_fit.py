@@ -8,12 +8,13 @@ import pytest
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from taumltools.config import load_campaign
 from taumltools.config.training import LossName, MetricName, TrackingConfig, TrainingConfig
 from taumltools.errors import InputError
 from taumltools.training import fit
 from taumltools.training.fit import train
 from taumltools.training.fit_loop import Fit
-from taumltools.training.losses import LOSSES
+from taumltools.training.losses import LOSSES, normalised
 from taumltools.training.metrics import METRICS
 from taumltools.training.network import load_network
 from taumltools.training.tracking import RunDescription
@@ -106,7 +107,20 @@ def test_names_of_settings_are_those_of_the_code():
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_shipped_settings_are_valid(path):
-    assert TypeAdapter(TrainingConfig).validate_python(yaml.safe_load(path.read_text())).epochs > 0
+    assert load_campaign("demo", f"training={path.stem}").training.epochs > 0
+
+
+def test_settings_of_deeptau_are_those_of_the_original():
+    v2p5, phase2 = (load_campaign("demo", f"training=deeptau_{name}").training for name in ("v2p5", "phase2"))
+    assert (v2p5.optimizer, v2p5.learning_rate, v2p5.schedule_decay, v2p5.batch_size) == ("nadam", 1e-3, 1e-4, 250)
+    assert (v2p5.loss, v2p5.class_weights, v2p5.clip_norm, len(v2p5.metrics)) == (
+        "tau_crossentropy_v2",
+        "spectra",
+        0,
+        20,
+    )
+    assert normalised(phase2.scale_factors) == pytest.approx((0.4, 0.75, 2.0, 0.85))
+    assert (phase2.loss, phase2.schedule, phase2.step_epochs, phase2.epochs) == ("WPloss2", "step", 2, 10)
 
 
 @pytest.mark.parametrize(
