@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from taumltools.config import load_campaign
 from taumltools.config.compose import CONFIG_DIR
 from taumltools.config.features import GridConfig
 from taumltools.config.model import ModelConfig
@@ -65,6 +66,13 @@ def counts(model):
 def test_number_of_parameters(name, case, trainable, total):
     features = case()
     assert counts(build_model(shipped(name), features, no_scaling(features))) == (trainable, total)
+
+
+@pytest.mark.parametrize(("name", "total"), [("deeptau_v2p5", 1_161_286), ("deeptau_phase2", 559_739)])
+def test_number_of_parameters_with_the_shipped_features(name, total):
+    campaign = load_campaign("tiny", f"features={name} model={name}")
+    model = build_model(campaign.model, campaign.features, no_scaling(campaign.features))
+    assert model.count_params() == total
 
 
 def test_layers_of_v2p5_as_tabulated():
@@ -205,5 +213,5 @@ def test_wrong_settings_are_refused(features):
         block: {name: {"inner": numbers["global"]} if block == "a" else numbers for name, numbers in names.items()}
         for block, names in no_scaling(features).items()
     }
-    with pytest.raises(ConfigError, match=r"scaling of a.a_0 has the cones \['inner'\], 'outer' is needed"):
+    with pytest.raises(ConfigError, match=r"scaling of a.a_0 has the cones \['inner'\], needed is one of \('outer'"):
         build_model(tiny(), features, one_cone)

@@ -4,7 +4,6 @@ import pytest
 from keras import ops
 
 from taumltools.training.layers_cells import CellGrid, CellWeights, EmptyCells
-from taumltools.training.layers_norm import WeightedNormalization
 
 N_CELLS = 6
 
@@ -61,31 +60,7 @@ def test_grids_without_any_filled_cell():
     np.testing.assert_array_equal(ops.convert_to_numpy(grid), np.broadcast_to(np.float32([3, 4]), (2, 2, 3, 2)))
 
 
-def test_statistics_are_those_of_all_cells():
-    """Weighted rows and the cells they stand for: same output, same moving averages, in training and after it."""
-    rng = np.random.default_rng(4)
-    rows, counts = rng.normal(2, 3, (7, 3)).astype(np.float32), np.array([1, 1, 1, 1, 0, 40, 56])
-    ours, theirs = WeightedNormalization(), keras.layers.BatchNormalization()
-    weights = (counts / 100).astype(np.float32)
-    cells = np.repeat(rows, counts, axis=0)
-    for _ in range(3):
-        got, expected = ours(rows, weights, training=True), theirs(cells, training=True)
-        np.testing.assert_allclose(np.repeat(got, counts, axis=0), expected, rtol=1e-4, atol=1e-5)
-    for mine, other in zip(ours.variables, theirs.variables, strict=True):
-        np.testing.assert_allclose(mine, other, rtol=1e-5)
-    np.testing.assert_allclose(np.repeat(ours(rows, weights), counts, axis=0), theirs(cells), rtol=1e-4, atol=1e-5)
-
-
-def test_half_precision_keeps_statistics_in_full():
-    layer = WeightedNormalization(dtype="mixed_float16")
-    weights = np.full(10_000, 1e-4, np.float32)
-    rows = np.random.default_rng(1).normal(100, 1, (10_000, 1)).astype(np.float16)
-    out = layer(rows, weights, training=True)
-    assert keras.backend.standardize_dtype(out.dtype) == "float16"
-    assert np.std(ops.convert_to_numpy(out).astype(float)) == pytest.approx(1, abs=0.01)
-
-
-@pytest.mark.parametrize("layer", [EmptyCells(3), CellWeights(4), WeightedNormalization(0.9, 1e-2), CellGrid(2, 3)])
+@pytest.mark.parametrize("layer", [EmptyCells(3), CellWeights(4), CellGrid(2, 3)])
 def test_layers_survive_serialisation(layer):
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert copy.get_config() == layer.get_config()
