@@ -223,18 +223,15 @@ class Training(PipelineTask):
 
 
 @Training.event_handler(luigi.Event.SUCCESS)
-def _import_when_done(task: Training) -> None:
-    """Bring what was logged into mlflow, once for all branches; never in a job, where luigi tells of no events."""
-    if task.is_workflow() or task.is_root_task():
-        _import(task)
-
-
 @Training.event_handler(luigi.Event.FAILURE)
-def _import_what_failed(task: Training, _error: BaseException) -> None:
-    """A run that failed is in mlflow as well."""
-    _import(task)
-
-
-def _import(task: Training) -> None:
+def _import(task: Training, *_: Any) -> None:
+    """Bring what was logged into mlflow; never in a job, where luigi tells of no events."""
     if task.setting("training.tracking.enabled"):
         import_runs(list(task.log_folders()), task.tracking_uri)
+
+
+@Training.event_handler(luigi.Event.DEPENDENCY_PRESENT)
+def _import_what_was_there(task: Training) -> None:
+    """Asked for again, a training that is done is brought into mlflow, should that have failed before."""
+    if task.is_root_task():
+        _import(task)

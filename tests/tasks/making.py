@@ -1,6 +1,9 @@
-"""Running tasks inside of the test's process, everything they need first."""
+"""Running tasks inside of the test's process, everything they need first; or putting in place what they need."""
 
 from __future__ import annotations
+
+import luigi
+import pytest
 
 
 def make(task):
@@ -16,3 +19,30 @@ def make(task):
         if not one.complete():
             one.run()
     return task
+
+
+def prepare_training(root, **parameters):
+    """Fill a store with flat tuples of mock candidates and their scaling, as training tasks will look for them.
+
+    Args:
+        root: the store.
+        parameters: of the training, without its overrides of network and fit.
+    """
+    from tasks.features import FeatureScaling, FeatureSums
+    from tasks.training import Training
+    from taumltools.features.flat import make_flat, write_flat
+    from taumltools.tuples.mock import mock_tuples
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAUML_STORE", str(root))
+        luigi.task_register.Register.clear_instance_cache()
+        task = Training(**parameters)
+        features = task.setting("features")
+        for number, path in enumerate(task.upstream()["flat"].paths()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_flat(path, [make_flat(mock_tuples(150, seed=number), features)], config=features)
+        for task_class in (FeatureSums, FeatureScaling):
+            upstream = task_class(**parameters)
+            for branch in range(upstream.n_branches()):
+                upstream.req_branch(branch).run()
+    luigi.task_register.Register.clear_instance_cache()

@@ -10,13 +10,14 @@ import luigi
 import pytest
 import yaml
 
-from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
+from tasks.features import FeatureScaling, ProduceFlatTuples
 from tasks.job import load_task, run_branch
 from tasks.tracking import ImportRuns, import_runs
 from tasks.training import Training
 from taumltools.errors import ConfigError, InputError
 from taumltools.training.tracking import tracked
 from taumltools.training.tracking.stores import open_store
+from tests.tasks.making import prepare_training
 
 SMALL = "model=mini training.epochs=1 training.batch_size=64 seed=5"
 TINY = {"version": "v1", "campaign": "tiny"}
@@ -34,23 +35,8 @@ def training(**parameters):
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     """A store with flat tuples of mock candidates and their scaling, as the campaign ``tiny`` would make them."""
-    from taumltools.features.flat import make_flat, write_flat
-    from taumltools.tuples.mock import mock_tuples
-
     root = tmp_path_factory.mktemp("inputs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TAUML_STORE", str(root))
-        luigi.task_register.Register.clear_instance_cache()
-        task = training(overrides=SMALL)
-        features = task.setting("features")
-        for number, path in enumerate(task.upstream()["flat"].paths()):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_flat(path, [make_flat(mock_tuples(150, seed=number), features)], config=features)
-        for task_class in (FeatureSums, FeatureScaling):
-            upstream = task_class(**TINY, overrides=SMALL)
-            for branch in range(upstream.n_branches()):
-                upstream.req_branch(branch).run()
-    luigi.task_register.Register.clear_instance_cache()
+    prepare_training(root, **TINY, overrides=SMALL)
     return root
 
 

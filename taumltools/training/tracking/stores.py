@@ -84,12 +84,19 @@ class TrackingStore:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other imports on this machine out; a server is not locked."""
-        if self.folder is None:
+        with _locked(self.folder, ".import.lock"):
             yield
-            return
-        with (self.folder / ".import.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+
+
+@contextmanager
+def _locked(folder: Path | None, name: str) -> Iterator[None]:
+    """Keep other processes on this machine out; without a folder nothing is locked."""
+    if folder is None:
+        yield
+        return
+    with (folder / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def is_file_store(folder: Path) -> bool:
@@ -159,7 +166,8 @@ def open_store(text: str, *, must_exist: bool = False) -> TrackingStore:
         folder.mkdir(parents=True, exist_ok=True)
     if uri.startswith("file:"):
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
-    return TrackingStore(uri, _client(uri), folder)
+    with _locked(folder, ".open.lock"):  # two processes cannot make the tables of a database at the same time
+        return TrackingStore(uri, _client(uri), folder)
 
 
 def _client(uri: str) -> Any:

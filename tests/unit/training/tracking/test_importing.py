@@ -128,16 +128,16 @@ def test_long_values_and_odd_names_are_made_to_fit(new_store, describe):
     assert import_logs([run.directory], store).renewed == []
 
 
-def test_two_imports_at_the_same_time_make_each_run_once(new_store, finished):
-    logs, store = [finished(name).directory for name in "abc"], new_store()
+def test_two_imports_at_the_same_time_make_each_run_once_and_the_store_too(tmp_path, finished):
+    logs, folder = [finished(name).directory for name in "abc"], str(tmp_path / "new")
     fork = multiprocessing.get_context("fork")
-    processes = [fork.Process(target=lambda: import_logs(logs, open_store(str(store.folder)))) for _ in range(2)]
+    processes = [fork.Process(target=lambda: import_logs(logs, open_store(folder))) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert sorted(run.info.run_name for run in store.runs()) == ["a", "b", "c"]
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert sorted(run.info.run_name for run in open_store(folder).runs()) == ["a", "b", "c"]
 
 
 def test_broken_import_is_taken_up_again(new_store, finished, monkeypatch):

@@ -1,0 +1,102 @@
+"""Scans: which trainings they need, that a sweep goes on where it stopped, and what they leave."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from tasks.scan import ScanTraining
+from tasks.training import Training
+from taumltools.errors import ConfigError
+
+TINY = {"version": "v1", "campaign": "tiny"}
+SWEEP = "training.learning_rate=log(1e-4,1e-1) training.batch_size=choice(64,128)"
+
+
+def scan(**parameters):
+    return ScanTraining(**TINY, **parameters)
+
+
+def train(trainings):
+    """Put the figures of trainings where the real ones would be; the loss is lowest for a learning rate of 0.01."""
+    for single, path in zip(trainings.singles, trainings.paths(), strict=True):
+        path.mkdir(parents=True, exist_ok=True)
+        loss = (math.log10(single.setting("training").learning_rate) + 2) ** 2
+        (path / "metrics.json").write_text(json.dumps({"val_loss": loss, "val_auc_jet": 1 / (1 + loss)}))
+
+
+def drive(task, stop=None):
+    """What luigi does: run, make what is asked for, run again from the beginning; returns how often."""
+    made = 0
+    while True:
+        for needed in task.run():
+            if not needed.complete():
+                if made == stop:
+                    return made
+                train(needed)
+                made += 1
+                break
+        else:
+            return made
+
+
+def test_grid_needs_all_combinations():
+    task = scan(grid="training.learning_rate=1e-3,1e-2 training.epochs=1,3", overrides="model=mini")
+    (trainings,) = task.upstream_tasks()
+    assert trainings.n_branches() == 4
+    alone = Training(**TINY, overrides="model=mini training.learning_rate=1e-2 training.epochs=1")
+    assert trainings.path_of(2) == alone.path
+
+
+def test_grid_is_compared():
+    task = scan(grid="training.learning_rate=1e-3,1e-2,3e-2")
+    train(task.upstream()["trainings"])
+    assert drive(task.req_branch(0)) == 0
+    content = json.loads((task.path / "scan.json").read_text())
+    assert content["best"]["overrides"] == "training.learning_rate=1e-2"
+    assert task.complete()
+
+
+def test_sweep_goes_on_where_it_stopped():
+    task = scan(sweep=SWEEP, trials=9, round_size=3)
+    branch = task.req_branch(0)
+    assert drive(branch, stop=2) == 2
+    assert not task.complete()
+    assert drive(branch) == 1
+    content = json.loads((task.path / "scan.json").read_text())
+    rows = content["trainings"]
+    assert 6 <= len(rows) <= 9
+    assert content["best"]["value"] == min(row["val_loss"] for row in rows)
+
+
+def test_trainings_run_where_they_are_told_to_and_the_scan_here():
+    task = scan(grid="training.epochs=1,3", workflow="htcondor", gpus=1, max_memory=4000)
+    assert task.effective_workflow == "local"
+    (trainings,) = task.upstream_tasks()
+    assert (trainings.effective_workflow, trainings.job_resources().gpus) == ("htcondor", 1)
+    assert trainings.job_resources().max_memory == 4000
+    assert all(getattr(t, "gpus", 0) != 1 for t in trainings.upstream_tasks())
+
+
+def test_what_is_compared_by_is_part_of_the_identity():
+    assert (
+        len({scan(grid="training.epochs=1,3", **x).identity for x in ({}, {"metric": "val_auc_jet"}, {"gpus": 1})}) == 2
+    )
+    assert scan(sweep=SWEEP).identity != scan(sweep=SWEEP, trials=3).identity
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "expected either --grid or --sweep"),
+        ({"grid": "training.epochs=1,3", "sweep": SWEEP}, "expected either --grid or --sweep"),
+        ({"sweep": "training.epochs=1,3"}, "'training.epochs=1,3' is no range of a setting"),
+        ({"sweep": SWEEP, "trials": 0}, "have to be at least 1"),
+        ({"grid": "training.epoch=1,3"}, r"training 1 of 2 \(training.epoch=1\)"),
+    ],
+)
+def test_wrong_scans_are_explained(options, message):
+    with pytest.raises(ConfigError, match=message):
+        scan(**options).identity  # noqa: B018
