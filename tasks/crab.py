@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,37 @@ def rest_runner(site: Any) -> Any:
     return RestRunner(cms_shell(site), cmssw.redirector, cmssw.scratch)
 
 
+@contextmanager
+def advice(crab: Any, area: Path, client: str) -> Iterator[None]:
+    """Errors of productions say how people go on with single steps.
+
+    Args:
+        crab: settings of the production.
+        area: its work area.
+        client: the site that was given, or :data:`law.parameter.NO_STR`.
+    """
+    from taumltools.errors import CrabError
+
+    try:
+        yield
+    except CrabError as error:
+        if error.kind != "failed":
+            raise
+        options = {
+            "--jobs": ",".join(crab.jobs), "--overseer": crab.overseer, "--work-area": str(area),
+            "--job-names": ",".join(crab.names), "--job-name-suffix": crab.suffix, "--storage": crab.storage,
+            "--target": crab.target, "--client": _given(client) or "",
+        }  # fmt: skip
+        words = ["law", "run", "Crab", *(word for pair in options.items() if pair[1] for word in pair)]
+        raise CrabError(
+            f"{error}\nlook for the cause and mend it; then the same command goes on. Single steps for all of its tasks:\n"
+            f"  {shlex.join(words)} --action status\n"
+            "with 'resubmit' (failed jobs again) or 'recover' (what is left, with smaller jobs) in place of 'status'. "
+            "max_recoveries and accept_missing may be changed: nothing that was done is done again",
+            error.kind,
+        ) from error
+
+
 class CrabProduction(PipelineTask):
     """All CRAB tasks of a dataset, from the submission to the files: waits, resubmits, recovers, moves, reports."""
 
@@ -71,11 +105,10 @@ class CrabProduction(PipelineTask):
         return (f"datasets.{self.dataset}.crab",)
 
     def settings(self) -> dict[str, Any]:
-        """The tasks as well, so that a changed job file is another production."""
-        from taumltools.config.identity import plain
-        from taumltools.production.crab.read import read_tasks
+        """What is processed, as the job files and options say it: how the grid is used, and where files go, may change."""
+        from taumltools.production.crab.read import processed, read_tasks
 
-        return super().settings() | {"tasks": [plain(job) for job in read_tasks(self.crab)]}
+        return {"tasks": [processed(job) for job in read_tasks(self.crab)]}
 
     @property
     def crab(self) -> Any:
@@ -106,9 +139,10 @@ class CrabProduction(PipelineTask):
         from taumltools.production.crab.setup import make_workers
 
         site = self.site_config.crab
-        workers = make_workers(self.crab, site, self.area, rest_runner(self.site_config))
+        workers = make_workers(self.crab, site, self.area, rest_runner(self.site_config), crab_root())
         log.info("%d CRAB tasks; state and logs: %s", len(workers), self.area)
-        drive(workers, site.poll_interval, site.patience)
+        with advice(self.crab, self.area, self.site):
+            drive(workers, site.poll_interval, site.patience)
         path.mkdir()
         reports = [write_production(path, worker.job, worker.history(), worker.outputs()) for worker in workers]
         files = [file for worker in workers for file in worker.outputs()]
@@ -143,7 +177,7 @@ class Crab(law.Task):
     jobs = luigi.Parameter(description="job files, separated by commas; needed")
     action = luigi.Parameter(
         default="status",
-        description="submit, status, resubmit, kill, recover, report, move, or run (all of it to the end); default: status",
+        description="submit, status, resubmit, kill, recover, report, move, verify, or run (all of it to the end); default: status",
     )
     overseer = _option("main YAML file of crabOverseer, if the job files are its task files")
     work_area = _option("folder of the state of all tasks; default: _crab/jobs in the store")
@@ -191,17 +225,17 @@ class Crab(law.Task):
     def run(self) -> None:
         """Do it, and say what was done."""
         from taumltools.config.site import load_site
-        from taumltools.production.crab.actions import act
+        from taumltools.production.crab.actions import ACTIONS, act, check_action
         from taumltools.production.crab.drive import drive
         from taumltools.production.crab.setup import make_workers
 
-        here = load_site(site_name(self.client))
-        site, workers = (
-            here.crab,
-            make_workers(self.config(), here.crab, self.area, rest_runner(here) if self.action == "run" else None),
-        )
+        check_action(self.action, (*ACTIONS, "run"))
+        here, config = load_site(site_name(self.client)), self.config()
+        rest = rest_runner(here) if self.action == "run" else None
+        workers = make_workers(config, here.crab, self.area, rest, crab_root())
         if self.action == "run" and not self.dry_run:
-            drive(workers, site.poll_interval, site.patience)
+            with advice(config, self.area, self.client):
+                drive(workers, here.crab.poll_interval, here.crab.patience)
         action = {"run": "submit" if self.dry_run else "report"}.get(self.action, self.action)
         act(workers, action, self.dry_run, _say)
         if self.dry_run:

@@ -178,11 +178,15 @@ class ProduceTuples(DatasetTask):
         return self.campaign_config.datasets[self.dataset]
 
     def reads(self) -> tuple[str, ...]:
-        """Production settings, and of the dataset everything but the title, which only plots show."""
+        """Production settings, and of the dataset everything but the title, which only plots show.
+
+        How the grid makes the files is known to the task that does it, whose identity is part of this one.
+        """
         from taumltools.config.identity import plain_members
 
         dataset = f"datasets.{self.dataset}"
-        content = [f"{dataset}.{name}" for name in plain_members(self.source) if name != "title"]
+        others = {"title", "crab"} if self.source.source == "crab" else {"title"}
+        content = [f"{dataset}.{name}" for name in plain_members(self.source) if name not in others]
         how: dict[str, tuple[str, ...]] = {
             "pythia": ("seed", "production", "tuple_format"),
             "tautuple": (),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from pydantic import Field, field_validator, model_validator
 
 from taumltools.config.base import settings
+from taumltools.config.files import absolute_name
 
 
 @settings
@@ -100,17 +99,17 @@ class CrabConfig:
     max_recoveries: int | None = Field(default=None, ge=0)
     accept_missing: bool = False
 
-    @field_validator("overseer", "storage", "target", "config")
+    @field_validator("overseer", "storage", "target", "config", "lumi_mask")
     @classmethod
     def _absolute(cls, value: str | None) -> str | None:
-        return _path(value) if value else value
+        return absolute_name(value) if value else value
 
     @field_validator("jobs")
     @classmethod
     def _absolute_jobs(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("jobs is empty: name at least one job file")
-        return tuple(_path(name) for name in value)
+        return tuple(absolute_name(name) for name in value)
 
     @model_validator(mode="after")
     def _mask_of_text_files(self) -> CrabConfig:
@@ -118,10 +117,8 @@ class CrabConfig:
             raise ValueError("lumi_mask belongs to text files; with overseer write lumiMask into the YAML files")
         return self
 
-
-def _path(name: str) -> str:
-    """Absolute, with ``~`` and variables filled in."""
-    full = os.path.expanduser(os.path.expandvars(name))
-    if "$" in full:
-        raise ValueError(f"'{name}': an environment variable in it is not set")
-    return os.path.abspath(full)
+    @property
+    def names_of_files(self) -> dict[str, str | tuple[str, ...]]:
+        """The options that are files or folders of this machine, if they are given; all of them are absolute."""
+        names = ("jobs", "overseer", "config", "lumi_mask", "storage", "target")
+        return {name: getattr(self, name) for name in names if getattr(self, name)}

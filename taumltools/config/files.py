@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from taumltools.config.campaign import CampaignConfig
@@ -60,13 +61,22 @@ def fixed_files(config: CampaignConfig) -> str:
         >>> print(fixed_files(load_campaign("tiny", "+datasets.mine={title:x,source:tautuple,files:[/a/*.root]}")))
         'datasets.mine.files=['"'"'/a/*.root'"'"']'
     """
-    groups = {"datasets": config.datasets, "htt.samples": config.htt.samples}
-    return " ".join(
-        shlex.quote(f"{group}.{name}.files=[{','.join(map(_quoted, one.files))}]")
+    groups: dict[str, Mapping[str, Any]] = {"datasets": config.datasets, "htt.samples": config.htt.samples}
+    fixed: dict[str, str | tuple[str, ...]] = {
+        f"{group}.{name}.files": one.files
         for group, members in groups.items()
         for name, one in members.items()
         if one.files
-    )
+    }
+    for name, dataset in config.datasets.items():
+        if dataset.crab:
+            fixed |= {f"datasets.{name}.crab.{key}": value for key, value in dataset.crab.names_of_files.items()}
+    return " ".join(shlex.quote(f"{key}={_written(value)}") for key, value in fixed.items())
+
+
+def _written(value: str | tuple[str, ...]) -> str:
+    """One name, or a list of them, in hydra's grammar."""
+    return _quoted(value) if isinstance(value, str) else f"[{','.join(map(_quoted, value))}]"
 
 
 def _quoted(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -57,6 +58,7 @@ def grid(tmp_path, monkeypatch, tuples, index):
     (tmp_path / "site.yaml").write_text(json.dumps(site))
     monkeypatch.setenv("TAUML_SITE", str(tmp_path / "site.yaml"))
     monkeypatch.setenv("LAW__luigi_core__workers", "1")
+    (tmp_path / "Production.py").write_text("# configuration for cmsRun\n")
     (tmp_path / "jobs.txt").write_text(f"sampleType=MC_18\nDY {DATASET}\n")
     made = Grid(folder)
     (folder / "output.root").write_bytes(tuples.read_bytes())
@@ -94,7 +96,7 @@ def in_hydra(value):
 def dataset(tmp_path, grid, **more):
     """Arguments for the pipeline."""
     crab = {
-        "jobs": [str(tmp_path / "jobs.txt")], "site": "T2_X", "output": BASE, "config": "Production.py",
+        "jobs": [str(tmp_path / "jobs.txt")], "site": "T2_X", "output": BASE, "config": str(tmp_path / "Production.py"),
         "splitting": "FileBased", "units_per_job": 2, "storage": str(grid.storage), "target": str(tmp_path / "final"),
     } | more  # fmt: skip
     overrides = f"+datasets.mine={in_hydra({'title': 'Mine', 'source': 'crab', 'crab': crab})} ~samples.train +samples.train.mine={{chunks:2}}"
@@ -104,7 +106,7 @@ def dataset(tmp_path, grid, **more):
 def command(tmp_path, grid, action, *more):
     """Arguments for people."""
     options = {
-        "jobs": tmp_path / "jobs.txt", "action": action, "site": "T2_X", "output-base": BASE, "cfg": "Production.py",
+        "jobs": tmp_path / "jobs.txt", "action": action, "site": "T2_X", "output-base": BASE, "cfg": tmp_path / "Production.py",
         "splitting": "FileBased", "units-per-job": 2, "storage": grid.storage, "target": tmp_path / "final",
     }  # fmt: skip
     return ["Crab", *(word for name, value in options.items() for word in (f"--{name}", str(value))), *more]
@@ -199,6 +201,82 @@ def test_a_changed_job_file_is_another_production(grid, tmp_path, store):
     assert CrabProduction(**options).identity != before
 
 
+def task_of(kind, words):
+    kind.clear_instance_cache()
+    options = dict(zip(*[iter(words)] * 2, strict=True))
+    return kind(**{name.removeprefix("--"): value for name, value in options.items()})
+
+
+def test_accept_missing_and_more_recoveries_made_a_new_work_area_and_submitted_everything_again(grid, tmp_path, store):
+    """The outputs of the two tasks then could not be told apart, and the first settings were stuck as well."""
+    grid.plan(looks=0, fail={"/store/mc/f1.root": -1})
+    failed = law("ProduceTuples", *dataset(tmp_path, grid))
+    assert failed.returncode != 0
+    assert "DY: 4 luminosity sections are left" in said(failed)
+    still = law("ProduceTuples", *dataset(tmp_path, grid, max_recoveries=2, target=str(tmp_path / "elsewhere")))
+    assert "2 luminosity sections are left after the last recovery on the grid" in said(still)
+    done = law("ProduceTuples", *dataset(tmp_path, grid, accept_missing=True))
+    assert done.returncode == 0, said(done)
+    assert grid.requests == ["DY", "DY_recovery_1"]
+    path, report = production(store)
+    assert report["notProcessedLumis"] == {"1": [[3, 4]]}
+    assert len(json.loads((path / "files.json").read_text())) == 3
+    assert law("ProduceTuples", *dataset(tmp_path, grid)).returncode == 0  # the first settings: there already
+    assert len(list((store / "_crab/tiny/mine/v1").iterdir())) == 1
+
+
+def test_how_the_grid_is_used_was_part_of_the_identity_of_tuples(grid, tmp_path, store):
+    from tasks.production import ProduceTuples
+
+    words = dataset(tmp_path, grid)
+    more = dataset(tmp_path, grid, max_recoveries=2, accept_missing=True, max_memory=4000)
+    suffix = dataset(tmp_path, grid, suffix="_v2")
+    identities = [task_of(ProduceTuples, (*one, "--sample", "train")).identity for one in (words, more, suffix)]
+    assert identities[0] == identities[1] != identities[2]
+
+
+def test_another_version_submitted_the_same_request_again(grid, tmp_path, store):
+    first = law("CrabProduction", *dataset(tmp_path, grid))
+    assert first.returncode == 0, said(first)
+    second = list(dataset(tmp_path, grid))
+    second[1] = "v2"
+    refused = law("CrabProduction", *second)
+    assert refused.returncode != 0
+    assert "nothing was submitted, since a task of this name was submitted to the same place from" in said(refused)
+    assert "give the task another name (suffix, --job-name-suffix)" in said(refused)
+    assert grid.requests == ["DY"]
+    renamed = list(dataset(tmp_path, grid, suffix="_v2"))
+    renamed[1] = "v2"
+    assert law("CrabProduction", *renamed).returncode == 0
+    assert grid.requests == ["DY", "DY_v2"]
+
+
+def test_a_failed_production_did_not_say_how_to_go_on(grid, tmp_path, store):
+    """The command that it names works as it stands."""
+    grid.plan(looks=0, fail={"/store/mc/f1.root": 4})  # once, and three resubmissions
+    failed = law("CrabProduction", *dataset(tmp_path, grid))
+    (shown,) = [line.strip() for line in said(failed).splitlines() if line.strip().startswith("law run Crab ")]
+    words = shlex.split(shown)[2:]
+    assert words[words.index("--work-area") + 1].startswith(str(store / "_crab/tiny/mine/v1"))
+    status = law(*words)
+    assert "DY: SUBMITTED; FAILED; 1 failed, 2 finished" in status.stdout, said(status)
+    words[words.index("status")] = "resubmit"
+    again = law(*words)
+    assert again.returncode == 0
+    assert "DY: failed jobs submitted again" in again.stdout
+    assert law("CrabProduction", *dataset(tmp_path, grid)).returncode == 0
+    assert grid.requests == ["DY"]
+
+
+def test_unknown_actions_are_named_with_run(grid, tmp_path, store):
+    done = law(*command(tmp_path, grid, "fly"))
+    assert done.returncode != 0
+    assert (
+        "there is no action 'fly'; there are submit, status, resubmit, kill, recover, report, move, verify, run"
+        in said(done)
+    )
+
+
 def test_step_by_step_as_with_the_cms_scripts(grid, tmp_path, store):
     grid.plan(fail={"/store/mc/f1.root": 2}, looks=0)
     first = law(*command(tmp_path, grid, "submit"))
@@ -245,7 +323,7 @@ def test_a_dry_run_writes_the_configuration_and_sends_nothing(grid, tmp_path, st
 def test_files_of_crab_overseer(grid, tmp_path, store):
     """The newer dialect, which names the place of the output itself."""
     output = "{file: eventTuple.root, crabOutput: 'T2_Y:/store/group/tau', finalOutput: 'T2_Y:/store/x'}"
-    main = f"params: {{cmsRunCfg: Production.py, cmsRunOptions: 'sampleType=MC,era=Run2_2018', outputs: [{output}]}}\n"
+    main = f"params: {{cmsRunCfg: {tmp_path}/Production.py, cmsRunOptions: 'sampleType=MC,era=Run2_2018', outputs: [{output}]}}\n"
     (tmp_path / "main.yaml").write_text(main + "unitsPerJob: 4\nmaxRecoveryCount: 3\nlumiMask: ''\n")
     (tmp_path / "tasks.yaml").write_text(f"DY: {DATASET}\n")
     files = ("--jobs", str(tmp_path / "tasks.yaml"), "--overseer", str(tmp_path / "main.yaml"))
@@ -264,7 +342,7 @@ def test_kill_and_run_to_the_end(grid, tmp_path, store):
     run = command(tmp_path, grid, "submit", "--work-area", str(area))
     assert law(*run).returncode == 0
     run[run.index("submit")] = "kill"
-    assert "DY: DY: killed" in law(*run).stdout
+    assert "DY: killed" in law(*run).stdout
     run[run.index("kill")] = "run"
     stopped = law(*run)
     assert stopped.returncode != 0

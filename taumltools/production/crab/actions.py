@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from taumltools.batch.lock import driver_lock
-from taumltools.errors import ConfigError, CrabError, TauMLError
+from taumltools.errors import ConfigError, CrabError, InputError, TauMLError
+from taumltools.production.crab.before import configuration_note
 from taumltools.production.crab.collect import plan_collection
 from taumltools.production.crab.decide import Do, left_before
 from taumltools.production.crab.drive import advance
 from taumltools.production.crab.history import INTENDED, REFUSED, History, Submission
 from taumltools.production.crab.report import production_report, sections_of, write_report
+from taumltools.production.crab.say import line
+from taumltools.production.crab.status import Scheduler, Server, TaskStatus
+from taumltools.production.crab.verify import check_outputs, folders_of, read_checksums
 from taumltools.production.crab.worker import Worker
 
 
@@ -29,26 +34,39 @@ def act(workers: Sequence[Worker], action: str, dry_run: bool, say: Callable[[st
         CrabError: it could not be done for some tasks, after all were tried; or the client cannot be used at all.
         ConfigError: there is no such action.
     """
-    if action not in ACTIONS:
-        raise ConfigError(f"there is no action '{action}'; there are {', '.join(ACTIONS)}")
+    check_action(action, tuple(ACTIONS))
     problems = []
     for worker in workers:
         name = worker.job.name
         try:
             if dry_run or action == "status":
-                say(f"{name}: {ACTIONS[action](worker, dry_run)}")
+                say(line(name, ACTIONS[action](worker, dry_run)))
                 continue
             with driver_lock(worker.area.lock, f"CRAB task '{name}'", interval=None):
-                say(f"{name}: {ACTIONS[action](worker, dry_run)}")
+                say(line(name, ACTIONS[action](worker, dry_run)))
         except TauMLError as error:
             if isinstance(error, CrabError) and error.kind in {"missing", "proxy"}:
                 raise
-            say(f"{name}: error: {error}")
+            say(f"{name}: error: {line(name, str(error)).removeprefix(name + ': ')}")
             problems.append(name)
     if problems:
         raise CrabError(
             f"{action}: not done for {len(problems)} of {len(workers)} tasks: {', '.join(problems)}", "failed"
         )
+
+
+def check_action(action: str, known: Sequence[str]) -> None:
+    """Refuse what cannot be done.
+
+    Args:
+        action: what is asked for.
+        known: what can be done.
+
+    Raises:
+        ConfigError: it is not among them.
+    """
+    if action not in known:
+        raise ConfigError(f"there is no action '{action}'; there are {', '.join(known)}")
 
 
 def _submitted(worker: Worker) -> tuple[History, Submission]:
@@ -73,7 +91,8 @@ def submit(worker: Worker, dry_run: bool) -> str:
     number = history.last.number if history.submissions else 0
     if dry_run:
         config = worker.prepare(number, left_before(history, number))
-        return f"would be submitted with {config}"
+        note = configuration_note(worker.job)
+        return f"would be submitted with {config}" + (f"; {note}" if note else "")
     while not (history.submissions and history.last.task):
         if advance(worker, once=True).do is Do.WAIT:
             return "was being submitted a moment ago; try again in two minutes"
@@ -85,7 +104,7 @@ def status(worker: Worker, dry_run: bool) -> str:
     """Say how the task is."""
     history = worker.history()
     if history.moved:
-        return f"finished, {len(worker.outputs())} files"
+        return _there(worker)
     if not history.submissions:
         return "not submitted"
     if not history.last.task:
@@ -95,11 +114,22 @@ def status(worker: Worker, dry_run: bool) -> str:
     return f"{history.last.request}: {worker.status(history.last.number).line()}"
 
 
+def _there(worker: Worker) -> str:
+    """What came out, and where it is."""
+    outputs = worker.verified()
+    return f"finished, {len(outputs)} files in {folders_of(outputs)}"
+
+
 def resubmit(worker: Worker, dry_run: bool) -> str:
     """Submit failed jobs again."""
     if dry_run:
         return "failed jobs would be submitted again"
-    _, last = _submitted(worker)
+    history, last = _submitted(worker)
+    if history.moves is not None or history.rest is not None:
+        return "is finished; nothing was submitted again"
+    now = worker.status(last.number)
+    if now.server is not Server.SUBMITFAILED and not now.of_state("failed", "killed"):
+        return f"{last.request}: no job has failed, nothing was submitted again: {now.line()}"
     worker.resubmit(last.number)
     return f"{last.request}: failed jobs submitted again"
 
@@ -108,9 +138,20 @@ def kill(worker: Worker, dry_run: bool) -> str:
     """Kill the task."""
     if dry_run:
         return "would be killed"
-    _, last = _submitted(worker)
+    history, last = _submitted(worker)
+    if history.moves is not None or history.rest is not None:
+        return "is finished; there is nothing to kill"
+    now = worker.status(last.number)
+    if _ended(now):
+        return f"{last.request}: is at its end, there is nothing to kill: {now.line()}"
     worker.kill(last.number, by_user=True)
     return f"{last.request}: killed"
+
+
+def _ended(now: TaskStatus) -> bool:
+    """Whether no job of a task goes on or could be started any more."""
+    dead = {Server.KILLED, Server.SUBMITFAILED, Server.FAILED}
+    return not now.command and (now.at_end or now.server in dead or now.scheduler is Scheduler.KILLED)
 
 
 def _reported(worker: Worker) -> History:
@@ -149,19 +190,51 @@ def recover(worker: Worker, dry_run: bool) -> str:
 
 def report(worker: Worker, dry_run: bool) -> str:
     """Write the report."""
-    path = worker.area.folder / f"prodReport_{worker.job.name}.json"
+    path = worker.report_path
     if dry_run:
         return f"{path} would be written"
     history = _reported(worker)
-    write_report(path, production_report(worker.job, history, worker.outputs()))
+    made = production_report(worker.job, history, worker.outputs())
+    _compare(made, path)
+    write_report(path, made)
     processed, left = sections_of(history)
     return f"{len(processed)} luminosity sections processed, {len(left)} not; {path}"
 
 
+def _compare(made: Mapping[str, Any], before: Path) -> None:
+    """See that a report states the same checksums as the one that it replaces."""
+    known = read_checksums(before)
+    changed = [
+        output["file"] for output in made["outputs"] if known.get(output["file"]) not in (None, output["adler32"])
+    ]
+    if changed:
+        raise InputError(
+            f"{len(changed)} outputs have other content than {before} says, e.g. {changed[0]}: bring them back as they were, or "
+            "remove that report if this is meant to be"
+        )
+
+
+def verify(worker: Worker, dry_run: bool) -> str:
+    """Compare the outputs with what is known of them: their sizes, and the checksums of the report."""
+    if dry_run:
+        return "outputs would be compared with the report"
+    history = worker.history()
+    if not history.moved:
+        raise CrabError("its outputs have not been collected yet; give --action move")
+    known = read_checksums(worker.report_path)
+    outputs = worker.outputs()
+    check_outputs(outputs, history.sizes, known)
+    compared = sum(str(path) in known for path in outputs)
+    more = "" if compared == len(outputs) else "; --action report writes checksums of the others"
+    return f"{len(outputs)} files in {folders_of(outputs)} are there, {compared} with the checksum of the report{more}"
+
+
 def move(worker: Worker, dry_run: bool) -> str:
     """Move the outputs."""
+    history = worker.history()
+    if history.moved:
+        return _moved_before(worker)
     if dry_run:
-        history = worker.history()
         if history.moves is None and worker.places.storage:
             target = Path(worker.places.target) if worker.places.target else None
             plan = plan_collection(history, Path(worker.places.storage), target, [o.file for o in worker.job.outputs])
@@ -173,12 +246,21 @@ def move(worker: Worker, dry_run: bool) -> str:
         raise CrabError(
             f"{len(last.outcome.account.left)} luminosity sections are left: recover them, or accept that they are missing"
         )
-    if not history.moved:
-        worker.collect()
-    return f"{len(worker.outputs())} files in {worker.places.target or worker.places.storage}"
+    worker.collect()
+    return f"{len(worker.outputs())} files in {folders_of(worker.outputs())}"
+
+
+def _moved_before(worker: Worker) -> str:
+    """Where the outputs are that an earlier command has moved."""
+    outputs = worker.verified()
+    target = worker.places.target
+    elsewhere = target and not all(path.is_relative_to(target) for path in outputs)
+    more = f"; nothing was moved to {target}" if elsewhere else ""
+    return f"{len(outputs)} files in {folders_of(outputs)}, where an earlier command has moved them{more}"
 
 
 ACTIONS: dict[str, Callable[[Worker, bool], str]] = {
     "submit": submit, "status": status, "resubmit": resubmit, "kill": kill, "recover": recover, "report": report, "move": move,
+    "verify": verify,
 }  # fmt: skip
 """What can be done with a task."""

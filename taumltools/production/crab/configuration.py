@@ -121,13 +121,36 @@ def crab_config(job: CrabJob, placement: Placement) -> str:
         "User": _present(voGroup=job.voms_group, voRole=job.voms_role),
     }  # fmt: skip
     expression = output_base(base, placement.user)
-    lines = [f"from CRABClient.UserUtilities import config{', getUsername' if USER in expression else ''}", ""]
+    head = ["import os"] if "$" in sections["JobType"]["psetName"] else []
+    lines = [*head, f"from CRABClient.UserUtilities import config{', getUsername' if USER in expression else ''}", ""]
     lines += ["config = config()"]
     for section, values in sections.items():
-        lines += [f"config.{section}.{name} = {value!r}" for name, value in values.items()]
+        lines += [f"config.{section}.{name} = {_expression(name, value)}" for name, value in values.items()]
         if section == "Data":
             lines.append(f"config.Data.outLFNDirBase = {expression}")
     return "\n".join(lines) + "\n"
+
+
+def config_path(job: CrabJob) -> str:
+    """The configuration for ``cmsRun``: absolute, unless it has variables that are not set here.
+
+    Args:
+        job: the task.
+
+    Returns:
+        Its path; empty if there is none.
+
+    Examples:
+        >>> config_path(CrabJob("a", "/A/B/C", config="/x/../P.py")), config_path(CrabJob("a", "/A/B/C", config="$NOT_SET_HERE/P.py"))
+        ('/P.py', '$NOT_SET_HERE/P.py')
+    """
+    path = os.path.expandvars(job.config)
+    return path if "$" in path or not path else os.path.abspath(path)
+
+
+def _expression(name: str, value: Any) -> str:
+    """A value as Python; variables that are not set here are those of the client's environment."""
+    return f"os.path.expandvars({value!r})" if name == "psetName" and "$" in value else repr(value)
 
 
 def _present(**values: Any) -> dict[str, Any]:
@@ -138,7 +161,7 @@ def _present(**values: Any) -> dict[str, Any]:
 def _job_type(job: CrabJob, placement: Placement) -> dict[str, Any]:
     if not job.config:
         raise ConfigError(f"CRAB task '{job.name}': there is no configuration for cmsRun: give one, e.g. Production.py")
-    return {"pluginName": "Analysis", "psetName": os.path.abspath(os.path.expandvars(job.config))} | _present(
+    return {"pluginName": "Analysis", "psetName": config_path(job)} | _present(
         pyCfgParams=[f"{name}={value}" for name, value in job.parameters.items()],
         maxMemoryMB=job.max_memory,
         numCores=job.cores,

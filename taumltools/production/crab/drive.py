@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from taumltools.batch.lock import driver_lock
 from taumltools.errors import CrabError, TauMLError
 from taumltools.production.crab.decide import Do, Step, decide
+from taumltools.production.crab.say import line
 from taumltools.production.crab.status import TaskStatus
 from taumltools.production.crab.worker import Worker
 
@@ -94,7 +95,9 @@ def drive(
             if all(task.end for task in tasks):
                 break
             sleep(interval)
-    failed = [f"  {task.worker.job.name}: {task.end.why}" for task in tasks if task.end and task.end.do is Do.FAILED]
+    failed = [
+        "  " + line(task.worker.job.name, task.end.why) for task in tasks if task.end and task.end.do is Do.FAILED
+    ]
     if failed:
         logs = workers[0].area.folder.parent
         raise CrabError(
@@ -114,13 +117,13 @@ def _round(task: _Progress, patience: int) -> None:
         task.silent += 1
         if error.kind not in PASSING or task.silent >= patience or _was_refused(task.worker):
             task.end = Step(Do.FAILED, why=str(error))
-            log.error("%s: %s", name, error)
+            log.error("%s", line(name, str(error)))
         else:
-            log.warning("%s: %s", name, error)
+            log.warning("%s", line(name, str(error)))
         return
     except TauMLError as error:
         task.end = Step(Do.FAILED, why=str(error))
-        log.error("%s: %s", name, error)
+        log.error("%s", line(name, str(error)))
         return
     task.silent = 0
     if step.why != task.told:

@@ -73,6 +73,7 @@ class History:
         rest_sections: what was processed for them.
         moves: what is moved, as pairs of source and target; None if that is open.
         moved: whether all is in place.
+        sizes: bytes of the files by target, if they were written down.
     """
 
     submissions: tuple[Submission, ...] = ()
@@ -80,6 +81,7 @@ class History:
     rest_sections: Sections = frozenset()
     moves: tuple[tuple[str, str], ...] | None = None
     moved: bool = False
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def last(self) -> Submission:
@@ -132,7 +134,9 @@ class _Replay:
         self.history = replace(self.history, rest=tuple(event["files"]), rest_sections=sections)
 
     def moving(self, event: Mapping[str, Any]) -> None:
-        self.history = replace(self.history, moves=tuple((source, target) for source, target in event["moves"]))
+        moves = tuple((source, target) for source, target in event["moves"])
+        sizes = dict(zip((target for _, target in moves), map(int, event.get("sizes", ())), strict=False))
+        self.history = replace(self.history, moves=moves, sizes=sizes)
 
     def moved(self, _: Mapping[str, Any]) -> None:
         self.history = replace(self.history, moved=True)

@@ -80,6 +80,7 @@ def _of_task(folder: Path, target: Path, problems: list[str]) -> list[Move]:
     if len(stamps) != 1:
         problems.append(
             f"{folder}: expected one timestamp, found {len(stamps)}: {', '.join(p.name for p in stamps) or '-'}"
+            + (": move away what is not of this task" if stamps else "")
         )
         return []
     seen: dict[str, Path] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +53,26 @@ def read_options(path: Path) -> tuple[CrabJob, str, str]:
         raise InputError(f"{path}: the options of the submission cannot be read ({error})") from error
 
 
-def as_submitted(job: CrabJob, before: CrabJob) -> CrabJob:
+def as_submitted(job: CrabJob, before: CrabJob, given: Collection[str] = ()) -> CrabJob:
     """A task that was submitted, as this command may change it.
 
     Args:
         job: as this command describes it.
         before: as it was submitted.
+        given: options of this command; what neither they nor the job file set is no contradiction.
 
     Returns:
         The task to go on with; what differs is said in the log.
     """
-    differ = [f.name for f in dataclasses.fields(job) if getattr(job, f.name) != getattr(before, f.name)]
+    unset = CrabJob(job.name, job.dataset)
+    said = {f.name for f in dataclasses.fields(job) if getattr(job, f.name) != getattr(unset, f.name)} | {
+        "name",
+        "dataset",
+        *given,
+    }
+    differ = [
+        f.name for f in dataclasses.fields(job) if f.name in said and getattr(job, f.name) != getattr(before, f.name)
+    ]
     if ignored := [name for name in differ if name not in OPEN]:
         log.info("%s: was submitted with other options, which stay: %s", job.name, ", ".join(ignored))
-    return dataclasses.replace(before, **{name: getattr(job, name) for name in OPEN})
+    return dataclasses.replace(before, **{name: getattr(job, name) for name in OPEN if name in said})

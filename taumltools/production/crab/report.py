@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,32 +12,7 @@ from taumltools.errors import InputError
 from taumltools.production.crab.history import History
 from taumltools.production.crab.jobs import CrabJob
 from taumltools.production.crab.lumis import Sections, to_mask
-
-BLOCK = 1 << 22
-"""Bytes that are read at a time."""
-
-
-def adler32(path: Path) -> str:
-    """Checksum of a file, as grid storage states it.
-
-    Args:
-        path: the file.
-
-    Returns:
-        Eight hex digits.
-
-    Examples:
-        >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp()) / "x"
-        >>> _ = path.write_bytes(b"Wikipedia")
-        >>> adler32(path)
-        '11e60398'
-    """
-    value = 1
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            value = zlib.adler32(block, value)
-    return f"{value & 0xFFFFFFFF:08x}"
+from taumltools.production.crab.verify import adler32, check_outputs
 
 
 def sections_of(history: History) -> tuple[Sections, Sections]:
@@ -88,7 +62,12 @@ def production_report(
 
     Returns:
         What is written, in JSON types.
+
+    Raises:
+        InputError: an output is gone, or has another size than when it was collected.
     """
+    outputs = list(outputs)
+    check_outputs(outputs, history.sizes)
     processed, left = sections_of(history)
     report: dict[str, Any] = {
         "name": job.name,

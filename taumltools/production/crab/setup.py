@@ -11,7 +11,7 @@ from taumltools.config.crab import CrabConfig, CrabSite
 from taumltools.production.crab.area import Area
 from taumltools.production.crab.decide import Limits
 from taumltools.production.crab.history import REFUSED, replay
-from taumltools.production.crab.read import not_done, read_tasks
+from taumltools.production.crab.read import check_recoverable, given_options, not_done, read_tasks
 from taumltools.production.crab.remember import as_submitted, read_options
 from taumltools.production.crab.rest import RestRunner
 from taumltools.production.crab.tool import CrabClient
@@ -20,7 +20,9 @@ from taumltools.production.crab.worker import Places, Worker
 log = logging.getLogger(__name__)
 
 
-def make_workers(config: CrabConfig, site: CrabSite, folder: Path, rest: RestRunner | None = None) -> list[Worker]:
+def make_workers(
+    config: CrabConfig, site: CrabSite, folder: Path, rest: RestRunner | None = None, root: Path | None = None
+) -> list[Worker]:
     """One worker for each task.
 
     Args:
@@ -28,12 +30,13 @@ def make_workers(config: CrabConfig, site: CrabSite, folder: Path, rest: RestRun
         site: how the client is run.
         folder: work area; each task has a folder of its name in it.
         rest: runs here what is left in the end.
+        root: folder of all work areas, in which no other task of the same name and output may be; None: they are not looked at.
 
     Returns:
         The workers, in the order of the job files.
 
     Raises:
-        ConfigError: a file is not understood.
+        ConfigError: a file is not understood, or a task cannot be recovered as it says.
     """
     limits = Limits(
         resubmissions=site.resubmissions,
@@ -50,6 +53,8 @@ def make_workers(config: CrabConfig, site: CrabSite, folder: Path, rest: RestRun
         history = replay(read_events(area.journal), str(area.journal))
         if history.submissions and history.submissions[0].state != REFUSED:
             before, output, user = read_options(area.options)
-            job, places = as_submitted(job, before), replace(given, output=output, user=user)
-        workers.append(Worker(job, area, CrabClient(site.command, area.log, site.timeout), places, limits, rest))
+            job, places = as_submitted(job, before, given_options(config)), replace(given, output=output, user=user)
+        check_recoverable(job)
+        client = CrabClient(site.command, area.log, site.timeout)
+        workers.append(Worker(job, area, client, places, limits, rest, root=root))
     return workers

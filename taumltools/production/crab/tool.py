@@ -24,6 +24,9 @@ PROXY_CODES = frozenset({3010 % 256, 3013 % 256})
 NOT_FOUND = frozenset({126, 127})
 """Exit codes of a shell or container in which there is no ``crab``."""
 
+SENT = "Resubmit request sent to the server"
+"""What the client says when it has resubmitted; without it nothing was sent, whatever the exit code."""
+
 SHOWN = 12
 """Last lines of the client's output that a message repeats."""
 
@@ -118,7 +121,7 @@ class CrabClient:
             CrabError: the server refused.
         """
         text = self._run("resubmit", "-d", str(project), *([f"--jobids={','.join(jobs)}"] if jobs else []))
-        if "Server responded with:" in text:
+        if "Server responded with:" in text or SENT not in text:  # it ends without an error when it sends nothing
             raise CrabError(f"crab resubmit -d {project}:\n{self._last(text)}")
 
     def kill(self, project: Path) -> None:

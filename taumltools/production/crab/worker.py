@@ -13,6 +13,7 @@ from pathlib import Path
 from taumltools.batch.journal import Journal, read_events
 from taumltools.errors import ConfigError, CrabError
 from taumltools.production.crab.area import Area
+from taumltools.production.crab.before import check_others, check_places, configuration_note
 from taumltools.production.crab.collect import plan_collection
 from taumltools.production.crab.configuration import Placement, crab_config
 from taumltools.production.crab.decide import Do, Limits, Step
@@ -25,6 +26,7 @@ from taumltools.production.crab.remember import to_text
 from taumltools.production.crab.rest import RestRunner
 from taumltools.production.crab.status import TaskStatus
 from taumltools.production.crab.tool import CACHE, Account, CrabClient
+from taumltools.production.crab.verify import check_outputs, read_checksums
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class Worker:
         limits: when patience ends.
         rest: runs here what is left in the end; None: that is an error.
         clock: s since 1970.
+        root: folder of all work areas, in which a task of the same name is looked for before this one is submitted.
     """
 
     job: CrabJob
@@ -70,6 +73,7 @@ class Worker:
     limits: Limits = field(default_factory=Limits)
     rest: RestRunner | None = None
     clock: Callable[[], float] = time.time
+    root: Path | None = None
 
     def history(self) -> History:
         """What was done so far."""
@@ -123,7 +127,7 @@ class Worker:
         return True
 
     def prepare(self, number: int, sections: Sections | None) -> Path:
-        """Write the configuration of a submission.
+        """Write the configuration of a submission, after a look at what would be in its way.
 
         Args:
             number: 0, or that of the recovery.
@@ -131,16 +135,35 @@ class Worker:
 
         Returns:
             The configuration file.
+
+        Raises:
+            ConfigError: the configuration for ``cmsRun`` is not there, or another work area has a task of this name.
+            InputError: there are files already where its output goes.
         """
         planned = recovery(self.job, number) if number else None
         job = planned.job if planned else self.job
         if not job.whitelist:  # without one CRAB does not let jobs run where the data are not
             job = replace(job, ignore_locality=self.job.ignore_locality)
+        self._look_before(job.name, number)
         mask = "" if sections is None else str(self._write_mask(job.name, sections))
         placement = Placement(
             self.area.projects, self.places.output, self.places.user, mask, planned.runtime if planned else None
         )
         return _written(self.area.config(job.name), crab_config(job, placement))
+
+    def _look_before(self, request: str, number: int) -> None:
+        """See that nothing is in the way of a submission."""
+        configuration_note(self.job)
+        if self.root and not number:
+            check_others(self.job, self.places.output, self.places.user, self.area, self.root)
+        folders = (request,) if number else (request, self.rest_folder)
+        storage, target = (Path(name) if name else None for name in (self.places.storage, self.places.target))
+        check_places(request, folders, storage, target)
+
+    @property
+    def rest_folder(self) -> str:
+        """Name of the folder of what ran here."""
+        return f"{self.job.name}_rest"
 
     def submit(self, number: int, sections: Sections | None) -> None:
         """Submit the task or a recovery."""
@@ -236,8 +259,11 @@ class Worker:
             for path in plan.ignored:
                 log.warning("%s: is of a job that did not finish, and is left where it is", path)
             rest = [Path(name) for name in history.rest or ()]
-            beside = [Move(path, target / f"{self.job.name}_rest" / path.name if target else path) for path in rest]
-            self.note("moving", moves=[[str(one.source), str(one.target)] for one in (*plan.moves, *beside)])
+            beside = [Move(path, target / self.rest_folder / path.name if target else path) for path in rest]
+            planned = (*plan.moves, *beside)
+            check_outputs([one.source for one in planned], {})
+            sizes = [one.source.stat().st_size for one in planned]
+            self.note("moving", moves=[[str(one.source), str(one.target)] for one in planned], sizes=sizes)
         moves = self.history().moves or ()
         done = move(Move(Path(source), Path(target)) for source, target in moves)
         self.note("moved")
@@ -247,6 +273,27 @@ class Worker:
         """Files that came out; empty before they are collected."""
         history = self.history()
         return [Path(target) for _, target in history.moves or ()] if history.moved else []
+
+    @property
+    def report_path(self) -> Path:
+        """Report of the command, in the work area."""
+        return self.area.folder / f"prodReport_{self.job.name}.json"
+
+    def verified(self, checksums: bool = False) -> list[Path]:
+        """Files that came out, after a look at the disk.
+
+        Args:
+            checksums: also compare their content with the report of the command, if there is one.
+
+        Returns:
+            The files.
+
+        Raises:
+            InputError: some are gone or have changed.
+        """
+        outputs = self.outputs()
+        check_outputs(outputs, self.history().sizes, read_checksums(self.report_path) if checksums else None)
+        return outputs
 
     def run_rest(self, step: Step) -> None:
         """Run what is left here, or say what it is."""

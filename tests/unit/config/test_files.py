@@ -72,6 +72,21 @@ def test_jobs_are_told_the_files_that_were_meant_here(tmp_path, monkeypatch):
     assert load_campaign("tiny", overrides) == here
 
 
+def test_jobs_read_job_files_of_crab_in_another_folder(tmp_path, monkeypatch):
+    """Relative names of job files, configuration and masks mean the same in a job as where the command was given."""
+    monkeypatch.chdir(tmp_path)
+    crab = "crab:{jobs:[a.txt,'x y/b.txt'],config:Production.py,lumi_mask:'https://cms.cern/mask.json',storage:in,target:'~/out'}"
+    mine = shlex.quote(f"+datasets.mine={{title:x,source:crab,{crab}}}")
+    load_campaign.cache_clear()
+    here = load_campaign("tiny", mine)
+    assert here.datasets["mine"].crab.jobs == (f"{tmp_path}/a.txt", f"{tmp_path}/x y/b.txt")
+    assert here.datasets["mine"].crab.lumi_mask == "https://cms.cern/mask.json"
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("HOME", "/home/somebody")
+    load_campaign.cache_clear()
+    assert load_campaign("tiny", f"{mine} {fixed_files(here)}") == here
+
+
 def test_datasets_without_files_need_no_overrides():
     assert fixed_files(load_campaign("tiny")) == ""
 

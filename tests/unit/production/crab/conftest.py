@@ -19,6 +19,7 @@ def grid(tmp_path, monkeypatch):
     folder = tmp_path / "grid"
     folder.mkdir()
     monkeypatch.setenv("CRAB_STANDIN", str(folder))
+    (tmp_path / "Production.py").write_text("# configuration for cmsRun\n")
     return Grid(folder).plan()
 
 
@@ -27,7 +28,12 @@ def make_worker(grid, tmp_path):
     """Workers on the same area, as a command makes one each time it is given."""
 
     def make(limits=None, target="final", timeout=20.0, clock=None, rest=None, name="DY", **job):
-        fields = {"splitting": "FileBased", "units_per_job": 2, "site": "T2_X", "config": "Production.py"} | job
+        fields = {
+            "splitting": "FileBased",
+            "units_per_job": 2,
+            "site": "T2_X",
+            "config": str(tmp_path / "Production.py"),
+        } | job
         area = Area(tmp_path / "area" / name)
         places = Places(BASE, storage=str(grid.storage), target=str(tmp_path / target) if target else "")
         return Worker(

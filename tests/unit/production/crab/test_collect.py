@@ -18,7 +18,7 @@ from taumltools.production.crab.history import History, Outcome, Submission
 from taumltools.production.crab.jobs import CrabJob
 from taumltools.production.crab.lumis import from_mask, read_mask, to_mask
 from taumltools.production.crab.outputs import Move, move
-from taumltools.production.crab.report import adler32, by_file, production_report, sections_of, write_report
+from taumltools.production.crab.report import by_file, production_report, sections_of, write_report
 from taumltools.production.crab.tool import Account
 
 STAMP = "211117_135111"
@@ -131,13 +131,6 @@ def test_the_report(storage, tmp_path):
     assert report["notProcessedFiles"] == ["b"]
     assert [one["request"] for one in report["submissions"]] == ["DY", "DY_recovery_1"]
     assert report["notProcessedLumis"] == {"1": [[4, 4]]}
-
-
-def test_checksums_of_files_larger_than_a_block(tmp_path, monkeypatch):
-    monkeypatch.setattr("taumltools.production.crab.report.BLOCK", 7)
-    path = tmp_path / "x"
-    path.write_bytes(bytes(range(256)) * 3)
-    assert adler32(path) == f"{zlib.adler32(path.read_bytes()):08x}"
 
 
 sections = st.frozensets(st.tuples(st.integers(1, 3), st.integers(1, 30)))

@@ -101,6 +101,16 @@ def test_sections_that_the_catalogue_does_not_place(runner, tmp_path):
         runner.files_with(JOB, frozenset({(1, 3)}))
 
 
+def test_the_stand_in_for_the_catalogue_did_not_answer_what_the_rest_asks(grid, runner, tmp_path):
+    """It wanted -json, so that the local recovery could not be tried with it."""
+    (tmp_path / "bin/dasgoclient").unlink()  # so that the stand-in is found, which knows the files of the stand-in grid
+    found = runner.files_with(JOB, frozenset({(1, 3), (1, 4), (1, 5)}))
+    assert found == {"/store/mc/f1.root": {(1, 3), (1, 4)}, "/store/mc/f2.root": {(1, 5)}}
+    assert runner.files_with(CrabJob("DY", DATASET, input_dbs="phys03"), frozenset({(1, 3)})).keys() == {
+        "/store/mc/f1.root"
+    }
+
+
 def test_a_catalogue_that_does_not_answer(runner, tmp_path):
     (tmp_path / "bin/dasgoclient").write_text("#!/bin/bash\necho 'x509: certificate has expired' >&2\nexit 1\n")
     with pytest.raises(ServerError, match=r"is the proxy valid\? It said:\nx509: certificate has expired"):

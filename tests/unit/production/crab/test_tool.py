@@ -63,7 +63,8 @@ def test_a_call_that_takes_too_long_is_killed_with_all_it_started(client, tmp_pa
 
 
 def test_everything_it_prints_is_kept(client, tmp_path):
-    once = client("import sys; print('out'); print('err', file=sys.stderr); print(sys.argv[1:])")
+    words = "import sys; print('Resubmit request sent to the server: out'); print('err', file=sys.stderr); print(sys.argv[1:])"
+    once = client(words)
     once.kill(Path("p"))
     once.resubmit(Path("p"), ["1", "3"])
     text = (tmp_path / "crab.log").read_text()
@@ -74,6 +75,12 @@ def test_everything_it_prints_is_kept(client, tmp_path):
 def test_a_resubmission_that_the_server_does_not_want(client):
     with pytest.raises(CrabError, match="Server responded with: 'no'"):
         client("print(\"Server responded with: 'no'\")").resubmit(Path("p"))
+
+
+@pytest.mark.parametrize("words", ["Error: Status information is unavailable, will not proceed", ""])
+def test_a_client_that_sent_nothing_and_ended_with_0_was_taken_for_success(client, words):
+    with pytest.raises(CrabError, match="crab resubmit -d p"):
+        client(f"print({words!r})").resubmit(Path("p"))
 
 
 def test_nothing_is_asked_of_the_terminal(client):
