@@ -5,8 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from taumltools.config import load_campaign
 from taumltools.config.training import LossName, MetricName, TrackingConfig, TrainingConfig
