@@ -19,7 +19,7 @@ from taumltools.config.features import FeaturesConfig
 from taumltools.config.identity import plain
 from taumltools.config.model import ModelConfig
 from taumltools.config.training import TrainingConfig
-from taumltools.errors import InputError
+from taumltools.errors import ConfigError, InputError
 from taumltools.features.scaling import load_scaling
 from taumltools.training.checkpoint import Checkpoints
 from taumltools.training.devices import Devices, computing
@@ -90,6 +90,7 @@ def train(
         History, figures and mlflow identities.
 
     Raises:
+        ConfigError: devices or the network do not allow it.
         InputError: a file or the scaling does not fit the features, or the loss became NaN.
     """
     import keras
@@ -155,6 +156,11 @@ def _made(network: Any, loader: Loader, config: TrainingConfig, seed: int, **opt
     """Everything ready for the first step."""
     from taumltools.training.fit_model import FitModel, prepare
 
+    if len(network.outputs) != 1:
+        raise ConfigError(
+            "model.adversarial: a network with a second head needs the rows of a control region, which this fit does not "
+            "read: see taumltools.training.adversarial.AdversarialModel, or set it to false"
+        )
     wanted = {name: getattr(config.working_points, name) for name in WORKING_POINTS}
     model = FitModel(network, make_loss(config.loss, config.scale_factors), first_points(WORKING_POINTS, wanted))
     prepare(model, make_optimizer(config), jit_compile=config.jit_compile)

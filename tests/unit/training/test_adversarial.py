@@ -5,9 +5,14 @@ import numpy as np
 import pytest
 
 from taumltools.errors import ConfigError
+from taumltools.features.scaling import load_scaling
 from taumltools.training.adversarial import AdversarialModel
+from taumltools.training.batches import Samples
+from taumltools.training.fit import train
 from taumltools.training.fit_model import array_of
+from taumltools.training.layout import InputLayout
 from taumltools.training.losses import WORKING_POINTS, make_loss
+from taumltools.training.models import build_model
 from taumltools.training.nadam import Nadam
 
 POINTS = {name: np.float32(values) for name, values in WORKING_POINTS.items()}
@@ -135,3 +140,26 @@ def test_networks_without_a_second_head_are_refused(outputs):
     heads = network.outputs[outputs] if outputs.stop == 1 else [network.outputs[0], network.outputs[0]]
     with pytest.raises(ConfigError, match="needs a network with two outputs"):
         AdversarialModel(keras.Model(network.inputs, heads), make_loss("WPloss"), POINTS)
+
+
+@pytest.mark.parametrize("name", ["deepset"])
+def test_networks_with_a_second_head_are_trained(features, scaling, model, replace, flat, name):
+    """The head of the package's own networks has the names that the rule goes by."""
+    keras.utils.set_random_seed(2)
+    network = build_model(replace(model, name=name, adversarial=True), features, load_scaling(scaling, features))
+    fitted = AdversarialModel(network, make_loss("WPloss2"), POINTS)
+    fitted.prepare(Nadam(1e-3), Nadam(0.01))
+    data = Samples.of(flat.slice(0, 60), InputLayout.of(features)).batch(np.arange(60))
+    ordinary = np.arange(60) < 40
+    target = {"classes": data.target * ordinary[:, None], "adversarial": np.float32(np.arange(60) % 2)}
+    weight = {"classes": np.float32(ordinary), "adversarial": np.float32(~ordinary)}
+    figures = fitted.train_on_batch(data.inputs, target, weight, return_dict=True)
+    assert figures["mean_grad_adv"] > 0
+    assert np.isfinite(figures["loss"])
+
+
+def test_a_training_does_not_fit_a_second_head_by_accident(
+    tmp_path, paths, features, scaling, model, training, replace
+):
+    with pytest.raises(ConfigError, match=r"model.adversarial: .*AdversarialModel"):
+        train(paths, scaling, features, replace(model, adversarial=True), training, tmp_path, seed=1)
