@@ -135,5 +135,6 @@ def _write_account(folder: Path, account: dict[str, Account], config: HttConfig)
     import yaml
 
     (folder / ACCOUNT).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
-    text = yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+    used = {name: plain(getattr(config, name)) for name in ("source", "tree", "samples", "classes", "preprocess")}
+    text = yaml.safe_dump(used, sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(text, encoding="utf-8")

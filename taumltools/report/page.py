@@ -78,14 +78,27 @@ def write_report(path: Path, inputs: ReportInputs) -> None:
 
 def render(inputs: ReportInputs) -> str:
     """The page as HTML text; arguments and errors as for :func:`write_report`."""
+    return render_sections(sections(inputs), inputs, title=inputs.config.report.title)
+
+
+def render_sections(found: Sequence[Section], inputs: ReportInputs, *, title: str) -> str:
+    """Any sections as a page.
+
+    Args:
+        found: the sections, in order.
+        inputs: campaign, version and side-cars, for the head of the page.
+        title: heading of the page.
+
+    Returns:
+        HTML text that needs nothing else.
+    """
     from jinja2 import Environment, StrictUndefined
 
-    found = sections(inputs)
     names = {id(plot): f"plot-{i}" for i, plot in enumerate(_all_plots(found), start=1)}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_package_text("template.html"))
     return template.render(
-        title=inputs.config.report.title,
+        title=title,
         campaign_title=inputs.config.title,
         campaign=inputs.campaign,
         version=inputs.version,

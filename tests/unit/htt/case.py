@@ -9,6 +9,7 @@ from taumltools.config.htt import HttConfig
 from taumltools.htt.mock import mock_events, write_events
 
 SMALL = (
+    "htt.source=mock "
     "htt.samples.bbH.events=500 htt.samples.ggH.events=700 htt.samples.VBFH.events=500 htt.samples.QCD.events=800 "
     "htt.samples.ZTT.events=900 htt.samples.TT.events=500 htt.preprocess.step=300 htt.preprocess.n_folds=4 "
     "htt.training.boosting.num_iterations=25 htt.training.dense.epochs=2 htt.training.dense.units=[8] "

@@ -103,7 +103,10 @@ def test_the_same_training_gives_the_same_model_for_any_number_of_threads(traine
 @pytest.mark.parametrize("mode", ["multi", "binary"])
 @pytest.mark.parametrize("model", ["boosting", "dense"])
 def test_models_reload_as_they_were(trained, tmp_path, model, mode):
-    config = settings(f"htt.training.model={model} htt.training.mode={mode} htt.training.features=[m_sv,njets,pt_1]")
+    config = settings(
+        f"htt.training.model={model} htt.training.mode={mode} htt.training.features=[m_sv,njets,pt_1] "
+        "htt.training.dense.epochs=6 htt.training.dense.batch_size=64"
+    )
     train_fold(trained.folder / "events/train.hdf5", config, 0, tmp_path)
     loaded = load_model(tmp_path)
     assert loaded.description.features == ("m_sv", "njets", "pt_1")
