@@ -102,7 +102,7 @@ class ScanTraining(PipelineTask):
             return {"trainings": self.trainings(self.combinations)}
         return {"flat": self.need(ProduceFlatTuples), "scaling": self.need(FeatureScaling)}
 
-    def run(self) -> Iterator[Training]:
+    def run(self) -> Iterator[Training]:  # type: ignore[override]  # luigi runs generators as well
         """Compare the trainings; those of a sweep are asked for round by round, and found again after an interruption.
 
         Yields:

@@ -162,6 +162,7 @@ class Training(PipelineTask):
         """What the run of this training is, a :class:`taumltools.training.tracking.RunDescription`."""
         from taumltools.config.identity import plain
         from taumltools.store.provenance import code_version, package_versions
+        from taumltools.training.continuation import run_of
         from taumltools.training.tracking import RunDescription
         from taumltools.training.tracking.data import data_identity
         from taumltools.training.tracking.log import FOLDER
@@ -172,12 +173,13 @@ class Training(PipelineTask):
             "code": {**code_version(), "packages": package_versions()},
             "data": [data_identity(name, task.paths()) for name, task in self.upstream().items()],
         }
-        model = self.setting("model").name
+        model, start = self.setting("model").name, self.setting("training").start_from
         return RunDescription(
             directory=self.work / FOLDER,
             experiment=self.setting("training").tracking.experiment,
             name=f"{model}-{self.campaign}-{self.version}-{self.identity}",
             tags=names | {"model": model, "overrides": self.overrides, "commit": str(code_version().get("commit"))},
+            parent=run_of(Path(start)) if start else "",
             documents=documents,
             data=documents["data"],
         )

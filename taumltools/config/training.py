@@ -95,6 +95,7 @@ class TrainingConfig:
         precision: type of numbers inside the network; weights stay float32.
         jit_compile: compile the step with XLA.
         deterministic: use only operations whose result does not depend on the order of threads.
+        start_from: folder of a training, or ``.keras`` file, whose weights the fit begins with; empty: random weights.
         tracking: what mlflow is told.
     """
 
@@ -127,6 +128,7 @@ class TrainingConfig:
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit_compile: bool = False
     deterministic: bool = False
+    start_from: str = ""
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     @model_validator(mode="after")

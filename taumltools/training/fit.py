@@ -22,6 +22,7 @@ from taumltools.config.training import TrainingConfig
 from taumltools.errors import ConfigError, InputError
 from taumltools.features.scaling import load_scaling
 from taumltools.training.checkpoint import Checkpoints
+from taumltools.training.continuation import begin_with
 from taumltools.training.devices import Devices, computing
 from taumltools.training.fit_loop import Fit
 from taumltools.training.loader import Loader
@@ -111,6 +112,8 @@ def train(
             run.log_params({"model": model, "training": training, "seed": seed, "features": features.title})
             run.log_document("settings", settings)
         network = build_model(model, features, load_scaling(scaling, features))
+        if training.start_from:
+            begin_with(network, Path(training.start_from))
         loader = Loader(flat_paths, features, training, MODELS[model.name].form)
         fit = _made(
             network,

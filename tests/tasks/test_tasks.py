@@ -6,12 +6,20 @@ import pytest
 
 from tasks.base import PipelineTask
 from tasks.binned import CreateBinnedTuples, CreateTupleSizeList, ShuffleMerge
-from tasks.evaluation import ApplyTraining, EvaluatePerformance
+from tasks.evaluation import (
+    ApplyTraining,
+    DeriveWorkingPoints,
+    EvaluatePerformance,
+    PlotEfficiency,
+    PlotROC,
+    PlotScores,
+)
 from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples, ScalingPlots
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
 from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral, ValidateShuffle
 from tasks.sampling_inputs import CountSpectra, CreateSpectralHists, FindDuplicates
+from tasks.scan import ScanTraining
 from tasks.training import Training
 from taumltools.config import load_campaign
 
@@ -46,8 +54,15 @@ TABLE = [
     (FeatureScaling, {"overrides": "scaling.source=scaling.json"}, 1, "scaling.json", set()),
     (ScalingPlots, {}, 1, "scaling_plots.d", {FeatureSums, FeatureScaling}),
     (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
+    (ScanTraining, {"grid": "training.epochs=1,3"}, 1, "scan.d", {Training}),
+    (ScanTraining, {"sweep": "training.epochs=int(1,3)"}, 1, "scan.d", {ProduceFlatTuples, FeatureScaling}),
     (ApplyTraining, {}, TEST, "predictions_ztautau.h5", {Training, ProduceTuples}),
-    (EvaluatePerformance, {}, 4, "performance_deeptau", {ApplyTraining}),
+    (DeriveWorkingPoints, {}, 4, "working_points_deeptau", {ApplyTraining}),
+    (EvaluatePerformance, {}, 4, "performance_deeptau", {ApplyTraining, DeriveWorkingPoints}),
+    (PlotROC, {}, 3, "roc_vs_e", {EvaluatePerformance}),
+    (PlotROC, {"compare": ("v0", "old=demo:v7")}, 3, "roc_vs_e", {EvaluatePerformance}),
+    (PlotEfficiency, {}, 4, "efficiency_deeptau", {EvaluatePerformance}),
+    (PlotScores, {}, 4, "scores_deeptau", {EvaluatePerformance}),
     (Report, {}, 1, "report.html", {CountSpectra, EvaluatePerformance}),
 ]
 

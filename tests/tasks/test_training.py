@@ -17,7 +17,7 @@ from tasks.training import Training
 from taumltools.errors import ConfigError, InputError
 from taumltools.training.tracking import tracked
 from taumltools.training.tracking.stores import open_store
-from tests.tasks.making import prepare_training
+from tests.tasks.making import make, prepare_training
 
 SMALL = "model=mini training.epochs=1 training.batch_size=64 seed=5"
 TINY = {"version": "v1", "campaign": "tiny"}
@@ -202,6 +202,19 @@ def test_runs_are_logged_and_imported(filled):
     flat = yaml.safe_load((artifacts / "data.yaml").read_text())[0]
     assert flat["name"] == "flat"
     assert flat["source"]["files"] == [path.name for path in several.singles[1].upstream()["flat"].paths()]
+
+
+def test_training_that_continues_another_one_is_nested_under_it(filled):
+    first = training(overrides=SMALL)
+    make(first)
+    second = training(overrides=f"{SMALL} training.start_from={first.path} training.learning_rate=1e-9")
+    make(second)
+    assert second.path != first.path
+    import_runs([*first.log_folders(), *second.log_folders()], "")
+    found = runs(filled)
+    child, parent = (found[f"deepset-tiny-v1-{task.identity}"] for task in (second, first))
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert child.data.metrics["best_val_loss"] == pytest.approx(parent.data.metrics["best_val_loss"], rel=1e-3)
 
 
 def test_training_that_fails_says_what_it_was(filled):
