@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from taumltools.config.base import settings
 from taumltools.config.files import absolute_name
+from taumltools.config.htt_events import EventSimulationConfig
 from taumltools.config.htt_training import EventEvaluationConfig, EventTrainingConfig
 
 RESERVED = ("target", "group_name", "entry", "inputs", "targets", "weights", "matrix_inputs")
@@ -27,7 +28,7 @@ class ProcessConfig:
         cut: which events, a condition over branches (:mod:`taumltools.features.expression`); empty: all.
     """
 
-    target: int = Field(validation_alias="class")
+    target: int = Field(alias="class")
     cut: str = ""
 
 
@@ -177,6 +178,7 @@ class HttConfig:
         source: where events come from: ``mock`` (random numbers, no physics), ``simulated`` or ``files``.
         tree: name of the tree in event ntuples.
         samples: by name.
+        simulation: how events are simulated (``source: simulated``).
         classes: by number, from 0.
         preprocess: selection, features, split, transformation.
         training: folds, model.
@@ -188,6 +190,7 @@ class HttConfig:
     source: Literal["mock", "simulated", "files"] = "mock"
     tree: str = "TauCheck"
     samples: dict[str, EventSampleConfig] = field(default_factory=dict)
+    simulation: EventSimulationConfig = field(default_factory=EventSimulationConfig)
     classes: dict[int, ClassConfig] = field(default_factory=dict)
     preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
     training: EventTrainingConfig = field(default_factory=EventTrainingConfig)

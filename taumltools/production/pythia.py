@@ -60,7 +60,7 @@ def pythia_seed(seed: np.random.SeedSequence) -> int:
     return int(seed.generate_state(1, np.uint64)[0] % MAX_SEED) + 1
 
 
-def make_generator(dataset: str, lines: Sequence[str], *, energy: float, seed: int) -> Any:
+def make_generator(dataset: str, lines: Sequence[str], *, energy: float, seed: int, hooks: Any = None) -> Any:
     """A Pythia generator that is ready to produce events.
 
     Args:
@@ -68,6 +68,7 @@ def make_generator(dataset: str, lines: Sequence[str], *, energy: float, seed: i
         lines: settings, later ones win.
         energy: centre-of-mass energy in GeV.
         seed: 1 to 900,000,000.
+        hooks: a ``pythia8mc.UserHooks`` that looks at events while they are made; None for none.
 
     Returns:
         An initialised ``pythia8mc.Pythia``.
@@ -84,6 +85,8 @@ def make_generator(dataset: str, lines: Sequence[str], *, energy: float, seed: i
                 f"dataset '{dataset}': Pythia refuses the setting '{line}'. "
                 "Expected 'Name:setting = value' as in the Pythia 8.3 manual; check name and value."
             )
+    if hooks is not None:
+        generator.setUserHooksPtr(hooks)
     if not generator.init():
         raise ConfigError(
             f"dataset '{dataset}': Pythia cannot start with {list(lines)}. "
