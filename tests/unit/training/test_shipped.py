@@ -60,9 +60,9 @@ def test_data_can_be_scored_without_truth(fitted, campaign):
 
 def test_network_remembers_the_features_it_was_trained_on(fitted, campaign):
     run = json.loads((fitted / "run.json").read_text())
-    layout = load_network(fitted).layout
-    assert layout["taus"] == list(run["features"]["taus"]) == list(campaign.features.taus)
-    assert layout["pfcand"] == list(campaign.features.objects["pfcand"].features)
+    blocks = load_network(fitted).layout.blocks()
+    assert list(blocks["taus"]) == list(run["features"]["taus"]) == list(campaign.features.taus)
+    assert list(blocks["pfcand"]) == list(campaign.features.objects["pfcand"].features)
 
 
 def test_flat_tuples_of_other_features_are_refused(fitted, campaign):
