@@ -1,9 +1,12 @@
-"""Applying the network, and how well every discriminator does."""
+"""Applying the network, working points, how well every discriminator does, and its plots."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
+
+import law
 
 from tasks.base import PipelineTask
 from tasks.production import DatasetTask, ProduceTuples, datasets_of
@@ -69,18 +72,18 @@ class ApplyTraining(PipelineTask):
         Predictions.read(path)
 
 
-class EvaluatePerformance(PipelineTask):
-    """ROC curves, working points and efficiencies of one discriminator, with its plots."""
+class DiscriminatorTask(PipelineTask):
+    """A task about the discriminators of the settings; a branch for each."""
 
-    product = "performance_{discriminator}"
-
-    def path_of(self, branch: int) -> Path:
-        """Named after the discriminator."""
-        return self.folder / self.product.format(discriminator=self.discriminators()[branch])
+    exclude_index = True
 
     def reads(self) -> tuple[str, ...]:
         """The evaluation section."""
         return ("evaluation",)
+
+    def path_of(self, branch: int) -> Path:
+        """Named after the discriminator."""
+        return self.folder / self.product.format(discriminator=self.discriminators()[branch])
 
     def discriminators(self) -> list[str]:
         """Names of the discriminators, by branch."""
@@ -90,17 +93,204 @@ class EvaluatePerformance(PipelineTask):
         """One branch per discriminator."""
         return len(self.discriminators())
 
+    def evaluation(self) -> Any:
+        """The evaluation section as far as this task reads it; everything else has its default."""
+        from taumltools.config.evaluation import EvaluationConfig, StyleConfig
+
+        read = {key.removeprefix("evaluation."): value for key, value in self.settings().items()}
+        if "style.energy" in read:
+            read["style"] = StyleConfig(energy=read.pop("style.energy"))
+        return EvaluationConfig(**read)
+
+
+class DeriveWorkingPoints(DiscriminatorTask):
+    """Thresholds for the target efficiencies of one discriminator, from one part of the test events."""
+
+    product = "working_points_{discriminator}"
+
+    def reads(self) -> tuple[str, ...]:
+        """What defines thresholds; neither regions nor plots."""
+        names = ("discriminators", "working_points", "cuts", "sources", "weight")
+        return tuple(f"evaluation.{name}" for name in names)
+
     def upstream(self) -> dict[str, Any]:
         """Predictions of all test datasets (they carry the columns of the other discriminators)."""
         return {"predictions": self.need(ApplyTraining)}
 
     def produce(self, path: Path) -> dict[str, Any]:
-        """Evaluate and draw."""
+        """Derive, and measure on the other events."""
+        from taumltools.evaluation.derive import derive_to_folder
+
+        paths = self.upstream()["predictions"].paths()
+        return derive_to_folder(paths, self.evaluation(), self.discriminators()[self.branch], path)
+
+    def validate(self, path: Path) -> None:
+        """The thresholds read back."""
+        from taumltools.evaluation.derive import load_thresholds
+
+        load_thresholds(path)
+
+
+class EvaluatePerformance(DiscriminatorTask):
+    """ROC curves, working points and efficiencies of one discriminator, as JSON."""
+
+    product = "performance_{discriminator}"
+
+    def reads(self) -> tuple[str, ...]:
+        """Everything but how plots look; of that only the data-taking period."""
+        from taumltools.config.identity import plain_members
+
+        names = plain_members(self.campaign_config.evaluation)
+        return (*(f"evaluation.{name}" for name in names if name != "style"), "evaluation.style.energy")
+
+    def upstream(self) -> dict[str, Any]:
+        """Predictions of all test datasets, and working points."""
+        return {"predictions": self.need(ApplyTraining), "points": self.need(DeriveWorkingPoints)}
+
+    def requires(self) -> dict[str, Any]:
+        """A branch needs all predictions and the working points of its own discriminator."""
+        upstream = self.upstream()
+        return upstream | {"points": upstream["points"].req_branch(self.branch)}
+
+    def input_paths(self) -> list[Path]:
+        """All predictions, and the working points of this discriminator."""
+        upstream = self.upstream()
+        return [*upstream["predictions"].paths(), upstream["points"].path_of(self.branch)]
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Evaluate."""
         from taumltools.evaluation.performance import evaluate_to_folder
 
         return evaluate_to_folder(
             self.upstream()["predictions"].paths(),
-            self.setting("evaluation"),
+            self.evaluation(),
             self.discriminators()[self.branch],
             path,
+            self.upstream()["points"].path_of(self.branch),
         )
+
+    def validate(self, path: Path) -> None:
+        """The numbers read back."""
+        from taumltools.evaluation.artefact import load_performance
+
+        load_performance(path)
+
+
+class PlotROC(PipelineTask):
+    """ROC curves of all discriminators vs one fake type, as PDF, PNG and JSON; a branch per fake type."""
+
+    product = "roc_vs_{vs}"
+
+    compare = law.CSVParameter(
+        default=(),
+        description="other runs to draw as well, separated by commas: versions of this campaign (v0), CAMPAIGN:VERSION, or "
+        "files performance.json (a path with /), each optionally as NAME=RUN for the legend; default: none",
+    )
+
+    def reads(self) -> tuple[str, ...]:
+        """The evaluation section."""
+        return ("evaluation",)
+
+    def fake_types(self) -> list[str]:
+        """Fake types that a discriminator is meant for, by branch."""
+        chosen = self.setting("evaluation.discriminators").values()
+        return [vs for vs in ("e", "mu", "jet") if any(vs in one.vs for one in chosen)]
+
+    def n_branches(self) -> int:
+        """One branch per fake type."""
+        return len(self.fake_types())
+
+    def path_of(self, branch: int) -> Path:
+        """Named after the fake type."""
+        return self.folder / self.product.format(vs=self.fake_types()[branch])
+
+    @functools.cached_property
+    def runs(self) -> list[tuple[str, str]]:
+        """Name and run of each item of ``--compare``."""
+        pairs = [item.partition("=")[::2] if "=" in item else (item, item) for item in self.compare]
+        return [(name if "/" not in name else Path(name).parent.name or name, run) for name, run in pairs]
+
+    def upstream(self) -> dict[str, Any]:
+        """The performance of this run and of the others that are runs of the pipeline."""
+        others = {run: self._other(run) for _, run in self.runs if "/" not in run}
+        return {"performance": self.need(EvaluatePerformance), **others}
+
+    def _other(self, run: str) -> Any:
+        campaign, _, version = run.rpartition(":")
+        return EvaluatePerformance(
+            version=version,
+            campaign=campaign or self.campaign,
+            overrides="" if campaign else self.overrides,
+            workflow=self.workflow,
+            site=self.site,
+        )
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Also over the names in legends and the content of files from outside."""
+        from taumltools.config.identity import identity
+        from taumltools.evaluation.outside import digest
+
+        files = {run: digest(Path(run).expanduser()) for _, run in self.runs if "/" in run}
+        parts = self.settings() | {"keys": self.keys(), "runs": self.runs, "files": files}
+        return identity(parts if self.runs else parts | {"runs": ()}, [t.identity for t in self.upstream_tasks()])
+
+    def named_paths(self) -> list[tuple[str, Path]]:
+        """What is drawn: a name for the legend (empty for this run), and the artefact."""
+        drawn = [("", path) for path in self.upstream()["performance"].paths()]
+        for name, run in self.runs:
+            paths = [Path(run).expanduser()] if "/" in run else self.upstream()[run].paths()
+            drawn += [(name, path) for path in paths]
+        return drawn
+
+    def input_paths(self) -> list[Path]:
+        """The artefacts."""
+        return [path for _, path in self.named_paths()]
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Draw."""
+        from taumltools.evaluation.draw import named_performances, roc_plots, save_plots
+
+        config, performances = self.setting("evaluation"), named_performances(self.named_paths())
+        plots = roc_plots(performances, self.fake_types()[self.branch], config)
+        return {"files": len(save_plots(plots, path, config.style.formats))}
+
+
+class PlotEfficiency(DiscriminatorTask):
+    """Efficiencies of one discriminator against each variable, taus left and fakes right, as PDF, PNG and JSON."""
+
+    product = "efficiency_{discriminator}"
+    follows = "performance"
+
+    def upstream(self) -> dict[str, Any]:
+        """The numbers."""
+        return {"performance": self.need(EvaluatePerformance)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Draw."""
+        from taumltools.evaluation.artefact import load_performance
+        from taumltools.evaluation.draw import efficiency_plots, save_plots
+
+        config = self.setting("evaluation")
+        plots = efficiency_plots(load_performance(self.input_paths()[0]), config)
+        return {"files": len(save_plots(plots, path, config.style.formats))}
+
+
+class PlotScores(DiscriminatorTask):
+    """Score distributions of one discriminator; calibration and confusion of a network; as PDF, PNG and JSON."""
+
+    product = "scores_{discriminator}"
+    follows = "performance"
+
+    def upstream(self) -> dict[str, Any]:
+        """The numbers."""
+        return {"performance": self.need(EvaluatePerformance)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Draw."""
+        from taumltools.evaluation.artefact import load_performance
+        from taumltools.evaluation.draw import save_plots, score_plots
+
+        config = self.setting("evaluation")
+        plots = score_plots(load_performance(self.input_paths()[0]), config)
+        return {"files": len(save_plots(plots, path, config.style.formats))}

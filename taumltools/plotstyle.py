@@ -83,7 +83,7 @@ def mathematical(label: str) -> str:
         >>> mathematical("τ pT [GeV]")
         '$\\tau$ $p_\\mathrm{T}$ [GeV]'
     """
-    symbols = {"τ": r"$\tau$", "η": r"$\eta$", "φ": r"$\phi$", "pT": r"$p_\mathrm{T}$"}
+    symbols = {"τ": r"$\tau$", "η": r"$\eta$", "φ": r"$\phi$", "pT": r"$p_\mathrm{T}$", "π0": r"$\pi^0$"}
     for text, symbol in symbols.items():
         label = label.replace(text, symbol)
     return label
@@ -93,7 +93,8 @@ def region_text(region: dict[str, Any]) -> list[str]:
     """What a region is, one line per variable, for matplotlib."""
     ranges = (_range(r"p_\mathrm{T}", region["pt"], r"\ \mathrm{GeV}", 20, 1000), _eta(region))
     modes = ", ".join(str(mode) for mode in region["decay_modes"])
-    return [*(f"${line}$" for line in ranges), f"decay modes {modes}"]
+    datasets = [region["datasets"]] if region.get("datasets") else []
+    return [*(f"${line}$" for line in ranges), f"decay modes {modes}", *datasets]
 
 
 def _range(symbol: str, limits: Sequence[float], unit: str, lowest: float, highest: float) -> str:

@@ -1,54 +1,140 @@
-"""All plots of one discriminator, as files beside its numbers."""
+"""Plots as files: PDF and PNG as the settings say, and the numbers of each plot as JSON beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from taumltools.config.evaluation import EvaluationConfig
-from taumltools.evaluation.artefact import find_curve
-from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
-from taumltools.plotstyle import save_figures
+from taumltools.errors import InputError
+from taumltools.evaluation.artefact import load_performance, to_text
+from taumltools.evaluation.plot_data import (
+    make_calibration_plot,
+    make_confusion_plot,
+    make_efficiency_plot,
+    make_score_plot,
+)
+from taumltools.evaluation.plots import draw_calibration, draw_confusion, draw_efficiency, draw_scores
+from taumltools.evaluation.roc_data import make_roc_plot
+from taumltools.evaluation.roc_plot import draw_roc
+from taumltools.plotstyle import TYPE_NAMES, save_figures
+
+Performance = dict[str, Any]
 
 
-def draw_all(
-    performance: dict[str, Any], references: Mapping[str, dict[str, Any]], config: EvaluationConfig, folder: Path
-) -> list[Path]:
-    """Draw and save every plot that the artefact has numbers for.
+class Content(Protocol):
+    """What a plot shows, apart from its drawing."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers in plain JSON types."""
+        ...
+
+
+Plots = Iterable[tuple[str, Content, Any]]
+"""Names, contents and figures."""
+
+
+def save_plots(plots: Plots, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write plots with their numbers.
 
     Args:
-        performance: artefact of the discriminator.
-        references: artefacts of the discriminators it is compared with, by name.
-        config: settings of the evaluation.
-        folder: where files go.
+        plots: names, contents and figures; one at a time is asked for.
+        folder: where files go; it is made if needed.
+        formats: suffixes of figures without a dot.
 
     Returns:
-        The files.
+        The files: for each plot the JSON file, then its figures.
     """
-    return save_figures(_figures(performance, references, config), folder, config.style.formats)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for name, content, figure in plots:
+        paths.append(folder / f"{name}.json")
+        paths[-1].write_text(to_text(content.as_json()) + "\n", encoding="utf-8")
+        paths += save_figures([(name, figure)], folder, formats)
+    return paths
 
 
-def _figures(
-    performance: dict[str, Any], references: Mapping[str, dict[str, Any]], config: EvaluationConfig
-) -> Iterator[tuple[str, Any]]:
-    for curve in performance["curves"]:
-        vs, region = curve["vs"], curve["region"]
-        if "missing" in curve:
-            continue
-        other = references.get(performance["reference"].get(vs, ""))
-        together = [performance, *([other] if other and find_curve(other, vs, region) else [])]
-        yield f"roc_vs_{vs}_{region_name(region)}", plot_roc(together, vs, region, config.style)
+def roc_plots(performances: Sequence[Performance], vs: str, config: EvaluationConfig) -> Iterator[tuple[str, Any, Any]]:
+    """ROC plots vs one fake type, one for each region in which there is something to draw.
+
+    Args:
+        performances: artefacts, the most important one first.
+        vs: fake type.
+        config: settings of the evaluation.
+
+    Yields:
+        Names, contents and figures.
+    """
+    seen: list[dict[str, Any]] = []
+    for performance in performances:
+        regions = [e["region"] for key in ("curves", "working_points") for e in performance[key] if e["vs"] == vs]
+        seen += [region for region in regions if region not in seen]
+    for region in seen:
+        try:
+            content = make_roc_plot(performances, vs, region)
+        except InputError:
+            continue  # an empty region is noted in the artefacts
+        yield f"roc_vs_{vs}_{region_name(region)}", content, draw_roc(content, config.style)
+
+
+def efficiency_plots(performance: Performance, config: EvaluationConfig) -> Iterator[tuple[str, Any, Any]]:
+    """Efficiency plots of one discriminator, by fake type and variable.
+
+    Args:
+        performance: its artefact.
+        config: settings of the evaluation.
+
+    Yields:
+        Names, contents and figures.
+    """
+    known = {(entry["vs"], entry["variable"]) for entry in performance["efficiencies"]}
     for vs in performance["vs"]:
-        yield f"scores_vs_{vs}", plot_scores(performance, vs, config.style)
         for variable, binning in config.efficiency.items():
-            if config.working_points.targets.get(vs):
-                yield (
-                    f"efficiency_vs_{vs}_{variable}",
-                    plot_efficiency(performance, vs, variable, binning, config.style),
-                )
+            if (vs, variable) in known:
+                content = make_efficiency_plot(performance, vs, variable)
+                yield f"efficiency_vs_{vs}_{variable}", content, draw_efficiency(content, binning, config.style)
+
+
+def score_plots(performance: Performance, config: EvaluationConfig) -> Iterator[tuple[str, Any, Any]]:
+    """Score distributions of one discriminator, and of a network its calibration and confusion matrix.
+
+    Args:
+        performance: its artefact.
+        config: settings of the evaluation.
+
+    Yields:
+        Names, contents and figures.
+    """
+    for entry in performance["scores"]:
+        vs = entry["vs"]
+        content = make_score_plot(performance, vs, TYPE_NAMES[vs])
+        yield f"scores_vs_{vs}", content, draw_scores(content, config.style)
+    if performance["calibration"]:
+        curves = make_calibration_plot(performance)
+        yield "calibration", curves, draw_calibration(curves, config.style)
     if performance["confusion"]:
-        yield "confusion", plot_confusion(performance, config.style)
+        matrix = make_confusion_plot(performance)
+        yield "confusion", matrix, draw_confusion(matrix, config.style)
+
+
+def named_performances(paths: Sequence[tuple[str, Path]]) -> list[Performance]:
+    """Read artefacts of several runs; the title of each says of which run it is.
+
+    Args:
+        paths: what to add to the title (nothing if empty), and the artefact.
+
+    Returns:
+        The artefacts, in that order.
+    """
+    performances = []
+    for label, path in paths:
+        performance = load_performance(path)
+        if label:
+            performance |= {"title": f"{performance['title']} ({label})"}
+        performances.append(performance)
+    return performances
 
 
 def region_name(region: dict[str, Any]) -> str:
@@ -59,4 +145,6 @@ def region_name(region: dict[str, Any]) -> str:
         'pt_20_100_eta_0_2.3_dm_0_1_10'
     """
     pt, eta = ("_".join(f"{edge:g}" for edge in region[key]) for key in ("pt", "abs_eta"))
-    return f"pt_{pt}_eta_{eta}_dm_{'_'.join(str(mode) for mode in region['decay_modes'])}"
+    modes = "_".join(str(mode) for mode in region["decay_modes"])
+    datasets = f"{region['datasets']}_" if region.get("datasets") else ""
+    return f"{datasets}pt_{pt}_eta_{eta}_dm_{modes}"

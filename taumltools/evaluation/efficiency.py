@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from taumltools.config.plots import BinningConfig
 from taumltools.evaluation.intervals import clopper_pearson
 
 MIN_ENTRIES = 10
@@ -32,6 +33,60 @@ class EfficiencyCurve:
     entries: np.ndarray
 
 
+class Binned:
+    """Entries sorted into bins of a variable once, for the efficiencies of many selections.
+
+    Args:
+        variable: shape (n,); entries outside of all bins, and NaN, are left out.
+        bins: increasing bin edges (a bin being lower edge <= x < upper edge), or a binning that
+            may have single values instead, each of which has the bin i <= x < i + 1.
+        weight: float, shape (n,); equal weights if left out.
+    """
+
+    def __init__(
+        self, variable: np.ndarray, bins: Sequence[float] | BinningConfig, weight: np.ndarray | None = None
+    ) -> None:
+        values = bins.values if isinstance(bins, BinningConfig) else ()
+        self.bounds = np.asarray(bins.bounds if isinstance(bins, BinningConfig) else bins, np.float64)
+        index = _index_of_value(variable, values) if values else _index_of_edge(variable, self.bounds)
+        self._rows = np.flatnonzero((index >= 0) & (index < len(self.bounds) - 1))
+        self._index = index[self._rows].astype(np.int32)
+        self._weight = None if weight is None else weight[self._rows].astype(np.float64)
+        self._total = self._sum(self._index, self._weight)
+        squares = self._total if self._weight is None else self._sum(self._index, self._weight**2)
+        self._entries = np.divide(self._total**2, squares, out=np.zeros_like(squares), where=squares > 0)
+
+    def _sum(self, index: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+        return np.bincount(index, weight, len(self.bounds) - 1).astype(np.float64)
+
+    def efficiency(self, passed: np.ndarray) -> EfficiencyCurve:
+        """Efficiency of a selection in each bin.
+
+        Args:
+            passed: bool, shape (n,).
+
+        Returns:
+            The efficiency with Clopper-Pearson intervals at 68%.
+        """
+        chosen = passed[self._rows]
+        kept = self._sum(self._index[chosen], None if self._weight is None else self._weight[chosen])
+        efficiency = np.divide(kept, self._total, out=np.full_like(kept, np.nan), where=self._total > 0)
+        low, high = clopper_pearson(efficiency, self._entries)
+        return EfficiencyCurve(self.bounds, efficiency, low, high, self._entries)
+
+
+def _index_of_edge(variable: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    index = np.searchsorted(bounds, variable, side="right") - 1
+    return np.where(np.isnan(variable), -1, index)
+
+
+def _index_of_value(variable: np.ndarray, values: Sequence[int]) -> np.ndarray:
+    index = np.full(len(variable), -1)
+    for i, value in enumerate(values):
+        index[variable == value] = i
+    return index
+
+
 def efficiency_against(
     variable: np.ndarray, passed: np.ndarray, edges: Sequence[float], weight: np.ndarray | None = None
 ) -> EfficiencyCurve:
@@ -51,19 +106,7 @@ def efficiency_against(
         >>> curve.efficiency.tolist()
         [0.5, 1.0]
     """
-    bounds = np.asarray(edges, np.float64)
-    index = np.searchsorted(bounds, variable, side="right") - 1
-    inside = (index >= 0) & (index < len(bounds) - 1) & ~np.isnan(variable)
-    index, passed = index[inside], passed[inside]
-    used = np.ones(len(index)) if weight is None else weight[inside].astype(np.float64)
-    bins = len(bounds) - 1
-    total = np.bincount(index, used, bins)
-    kept = np.bincount(index[passed], used[passed], bins)
-    squares = np.bincount(index, used**2, bins)
-    entries = np.divide(total**2, squares, out=np.zeros(bins), where=squares > 0)
-    efficiency = np.divide(kept, total, out=np.full(bins, np.nan), where=total > 0)
-    low, high = clopper_pearson(efficiency, entries)
-    return EfficiencyCurve(bounds, efficiency, low, high, entries)
+    return Binned(variable, edges, weight).efficiency(passed)
 
 
 def drawn_bins(efficiency: np.ndarray, entries: np.ndarray, log_axis: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Plots of performance artefacts: each function turns stored numbers into one figure."""
+"""Drawing plots of one discriminator: each function turns a data object into one figure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 
 from taumltools.config.evaluation import BinningConfig, StyleConfig
-from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array
 from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins
-from taumltools.evaluation.roc_plot import plot_roc
+from taumltools.evaluation.plot_data import (
+    CalibrationPlot,
+    ConfusionPlot,
+    EfficiencyPlot,
+    EfficiencySeries,
+    Performance,
+    ScorePlot,
+    make_calibration_plot,
+    make_confusion_plot,
+    make_efficiency_plot,
+    make_score_plot,
+)
+from taumltools.evaluation.roc_plot import draw_roc, plot_roc
 from taumltools.plotstyle import (
     TYPE_COLOURS,
     TYPE_NAMES,
@@ -22,56 +33,74 @@ from taumltools.plotstyle import (
     new_figure,
 )
 
-__all__ = ["plot_confusion", "plot_efficiency", "plot_roc", "plot_scores"]
-
-Performance = dict[str, Any]
+__all__ = [
+    "draw_calibration",
+    "draw_confusion",
+    "draw_efficiency",
+    "draw_roc",
+    "draw_scores",
+    "plot_calibration",
+    "plot_confusion",
+    "plot_efficiency",
+    "plot_roc",
+    "plot_scores",
+]
 
 
 def plot_efficiency(
     performance: Performance, vs: str, variable: str, binning: BinningConfig, style: StyleConfig
 ) -> Any:
+    """Efficiency plot of an artefact; see :func:`make_efficiency_plot` and :func:`draw_efficiency`."""
+    return draw_efficiency(make_efficiency_plot(performance, vs, variable), binning, style)
+
+
+def draw_efficiency(content: EfficiencyPlot, binning: BinningConfig, style: StyleConfig) -> Any:
     """Efficiency of all working points against a variable: taus on the left, fakes on the right.
 
     Bins with few candidates (``MIN_ENTRIES``) are not drawn. Where no fake passes, a triangle
     marks the upper end of the 68% interval.
 
     Args:
-        performance: the artefact.
-        vs: fake type.
-        variable: branch.
-        binning: its label and whether its axis is logarithmic.
+        content: what it shows.
+        binning: the label, the scale and the ranges of the axes.
         style: texts.
 
     Returns:
         ``matplotlib.figure.Figure``.
-
-    Raises:
-        InputError: the artefact has no such efficiency.
     """
-    entries = [e for e in performance["efficiencies"] if e["vs"] == vs and e["variable"] == variable]
-    if not entries:
-        raise InputError(
-            f"the performance of '{performance['discriminator']}' has no efficiency vs {vs} against {variable}"
-        )
+    vs = content.vs
     with cms_style():
         figure = new_figure(14, 6)
         panels = figure.subplots(1, 2)
         figure.subplots_adjust(wspace=0.25)
-        for axes, kind in zip(panels, ("tau", vs), strict=True):
-            _draw_efficiencies(axes, [e for e in entries if e["type"] == kind], log_axis=kind != "tau")
-            axes.set(xlabel=mathematical(binning.label), xlim=(binning.edges[0], binning.edges[-1]))
-            if binning.log:
-                _log_ticks(axes, binning.edges)
+        for axes, series, log_axis in ((panels[0], content.taus, False), (panels[1], content.fakes, True)):
+            _draw_efficiencies(axes, series, log_axis)
+            _finish_variable(axes, binning)
             axes.grid(alpha=0.25)
             experiment_label(axes, style)
-        panels[0].set(ylim=(0, 1.05), ylabel=f"${TYPE_SYMBOLS['tau']}$ identification efficiency")
+        left = binning.efficiency or (0, 1.05)
+        panels[0].set(ylim=left, ylabel=f"${TYPE_SYMBOLS['tau']}$ identification efficiency")
         panels[1].set(yscale="log", ylabel=f"${TYPE_SYMBOLS[vs]}$ misidentification probability")
+        if binning.misid:
+            panels[1].set_ylim(binning.misid)
         panels[1].legend(
-            title=performance["title"], title_fontsize=13, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False
+            title=content.title, title_fontsize=13, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False
         )
         note = f"Bins with {MIN_ENTRIES} or\nmore candidates.\nTriangle: none pass,\nend of 68% interval"
         panels[1].text(1.04, 0.02, note, transform=panels[1].transAxes, fontsize=11, va="bottom")
     return figure
+
+
+def _finish_variable(axes: Any, binning: BinningConfig) -> None:
+    """Label, range and ticks of the axis of the variable."""
+    bounds = binning.bounds
+    axes.set(xlabel=mathematical(binning.label), xlim=(bounds[0], bounds[-1]))
+    if binning.values:
+        axes.set_xticks([i + 0.5 for i in range(len(binning.values))], [mathematical(name) for name in binning.ticks])
+        axes.tick_params(axis="x", which="both", length=0)
+        axes.xaxis.minorticks_off()
+    elif binning.log:
+        _log_ticks(axes, bounds)
 
 
 def _log_ticks(axes: Any, edges: Sequence[float]) -> None:
@@ -86,48 +115,44 @@ def _log_ticks(axes: Any, edges: Sequence[float]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_efficiencies(axes: Any, entries: list[dict[str, Any]], log_axis: bool) -> None:
+def _draw_efficiencies(axes: Any, content: Sequence[EfficiencySeries], log_axis: bool) -> None:
     """One colour per working point, from loose (light) to tight (dark); on a log axis limits for zeros."""
     from matplotlib import colormaps
 
-    colours = colormaps["viridis_r"](np.linspace(0.12, 1, max(len(entries), 2)))
-    for entry, colour in zip(entries, colours, strict=False):
-        edges, value = array(entry["edges"]), array(entry["efficiency"])
-        shown, limit = drawn_bins(value, array(entry["entries"]), log_axis)
-        value, high = np.where(shown, value, np.nan), array(entry["high"])
-        errors = np.stack([value - array(entry["low"]), high - value])
-        x = (edges[1:] + edges[:-1]) / 2
-        width = np.stack([x - edges[:-1], edges[1:] - x])
-        axes.errorbar(
-            x, value, xerr=width, yerr=np.clip(errors, 0, None), fmt="none", color=colour, label=entry["working_point"]
-        )
-        axes.plot(x[limit], high[limit], "v", color=colour, markersize=5)
+    colours = colormaps["viridis_r"](np.linspace(0.12, 1, max(len(content), 2)))
+    for series, colour in zip(content, colours, strict=False):
+        shown, limit = drawn_bins(series.value, series.entries, log_axis)
+        value = np.where(shown, series.value, np.nan)
+        errors = np.stack([value - series.low, series.high - value])
+        x = (series.edges[1:] + series.edges[:-1]) / 2
+        width = np.stack([x - series.edges[:-1], series.edges[1:] - x])
+        axes.errorbar(x, value, xerr=width, yerr=np.clip(errors, 0, None), fmt="none", color=colour, label=series.name)
+        axes.plot(x[limit], series.high[limit], "v", color=colour, markersize=5)
 
 
 def plot_scores(performance: Performance, vs: str, style: StyleConfig) -> Any:
+    """Score distributions of an artefact; see :func:`make_score_plot` and :func:`draw_scores`."""
+    return draw_scores(make_score_plot(performance, vs, TYPE_NAMES[vs]), style)
+
+
+def draw_scores(content: ScorePlot, style: StyleConfig) -> Any:
     """Score distributions of taus and fakes, each normalised to one.
 
     Args:
-        performance: the artefact.
-        vs: fake type.
+        content: what it shows.
         style: texts.
 
     Returns:
         ``matplotlib.figure.Figure``.
     """
-    entry = next(e for e in performance["scores"] if e["vs"] == vs)
-    edges = array(entry["edges"])
     with cms_style():
         figure = new_figure(7, 6)
         axes = figure.subplots()
-        for name, counts in entry["counts"].items():
-            values = array(counts)
-            total = values.sum()
-            fractions = values / total if total > 0 else values
-            axes.stairs(fractions, edges, color=TYPE_COLOURS[name], label=TYPE_NAMES[name].capitalize(), linewidth=2)
-        axes.set(
-            yscale="log", xlim=(edges[0], edges[-1]), xlabel=_score_label(performance, vs), ylabel="Fraction per bin"
-        )
+        for name, fractions in content.fractions.items():
+            label = TYPE_NAMES[name].capitalize()
+            axes.stairs(fractions, content.edges, color=TYPE_COLOURS[name], label=label, linewidth=2)
+        axes.set(yscale="log", xlim=(content.edges[0], content.edges[-1]), xlabel=content.label)
+        axes.set_ylabel("Fraction per bin")
         axes.legend(loc="upper center", frameon=False, ncols=2)
         low, high = axes.get_ylim()
         axes.set_ylim(low, high * 5)
@@ -135,35 +160,67 @@ def plot_scores(performance: Performance, vs: str, style: StyleConfig) -> Any:
     return figure
 
 
-def _score_label(performance: Performance, vs: str) -> str:
-    if performance["score"] == "network":
-        return f"{performance['title']}: score vs {TYPE_NAMES[vs]}"
-    return f"{performance['title']}: {performance['score']}"
+def plot_calibration(performance: Performance, style: StyleConfig) -> Any:
+    """Calibration of an artefact; see :func:`make_calibration_plot` and :func:`draw_calibration`."""
+    return draw_calibration(make_calibration_plot(performance), style)
 
 
-def plot_confusion(performance: Performance, style: StyleConfig) -> Any:
-    """Confusion matrix in percent of each true class.
+def draw_calibration(content: CalibrationPlot, style: StyleConfig) -> Any:
+    """Fraction of genuine taus against the score; a score that is a probability follows the diagonal.
 
     Args:
-        performance: the artefact of a network.
+        content: what it shows.
         style: texts.
 
     Returns:
         ``matplotlib.figure.Figure``.
-
-    Raises:
-        InputError: the discriminator is no network.
     """
-    matrix = performance["confusion"]
-    if matrix is None:
-        raise InputError(f"'{performance['discriminator']}' has no confusion matrix: it is not a network")
-    fractions = np.array([array(row) for row in matrix["fractions"]])
-    names = [f"${TYPE_SYMBOLS[name]}$" for name in matrix["classes"]]
+    markers = {"e": "o", "mu": "s", "jet": "^"}
     with cms_style():
         figure = new_figure(6.5, 6)
         axes = figure.subplots()
-        axes.imshow(fractions, cmap="Blues", vmin=0, vmax=1)
-        for (row, column), value in np.ndenumerate(fractions):
+        axes.plot([0, 1], [0, 1], color="#7F7F7F", linestyle="--", linewidth=1.2)
+        for curve in content.curves:
+            vs = curve["vs"]
+            score, value, low, high, entries = (
+                array(curve[key]) for key in ("score", "fraction", "low", "high", "entries")
+            )
+            shown = entries >= MIN_ENTRIES
+            errors = np.clip(np.stack([value - low, high - value]), 0, None)[:, shown]
+            look = {"fmt": markers[vs], "color": TYPE_COLOURS[vs], "markersize": 5, "elinewidth": 1.2, "capsize": 0}
+            label = f"vs {TYPE_NAMES[vs]}, mean deviation {curve['error'] or 0:.3f}"
+            axes.errorbar(score[shown], value[shown], yerr=errors, label=label, **look)
+        axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=f"{content.title}: score")
+        axes.set_ylabel("Fraction of genuine taus (as many taus as fakes)", fontsize=14)
+        # Above the axes: points may be anywhere inside of them.
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1.08), "borderaxespad": 0}
+        axes.legend(**place, frameon=False, fontsize=13)
+        axes.grid(alpha=0.25)
+        experiment_label(axes, style)
+    return figure
+
+
+def plot_confusion(performance: Performance, style: StyleConfig) -> Any:
+    """Confusion matrix of an artefact; see :func:`make_confusion_plot` and :func:`draw_confusion`."""
+    return draw_confusion(make_confusion_plot(performance), style)
+
+
+def draw_confusion(content: ConfusionPlot, style: StyleConfig) -> Any:
+    """Confusion matrix in percent of each true class.
+
+    Args:
+        content: what it shows.
+        style: texts.
+
+    Returns:
+        ``matplotlib.figure.Figure``.
+    """
+    names = [f"${TYPE_SYMBOLS[name]}$" for name in content.classes]
+    with cms_style():
+        figure = new_figure(6.5, 6)
+        axes = figure.subplots()
+        axes.imshow(content.fractions, cmap="Blues", vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(content.fractions):
             text = "–" if np.isnan(value) else f"{100 * value:.1f}"
             axes.text(column, row, text, ha="center", va="center", color="white" if value > 0.55 else "black")
         axes.set(xticks=range(len(names)), yticks=range(len(names)))

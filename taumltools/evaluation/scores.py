@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -52,22 +52,52 @@ def discriminator_score(
         columns: copied branches by name, shape (n,) each.
 
     Returns:
-        float, shape (n,), larger = more tau-like; not finite where there is no score.
+        float, shape (n,), larger = more tau-like; not finite where there is no score. Zeros if
+        the discriminator has only working points.
 
     Raises:
         ConfigError: the score is not an expression.
     """
+    if not discriminator.score:
+        return np.zeros(len(outputs), np.float32)
     if discriminator.score == NETWORK:
         return vs_score(outputs, vs)
-    values = parse(discriminator.score, where=f"score of '{discriminator.title}'").evaluate(columns)
+    values = parse(discriminator.score_of(vs), where=f"score of '{discriminator.title}'").evaluate(columns)
     return np.broadcast_to(values, len(outputs)).astype(np.float64)
 
 
-def required_columns(config: EvaluationConfig) -> list[str]:
+def branches_of_discriminator(name: str, discriminator: DiscriminatorConfig) -> list[str]:
+    """Branches that a discriminator reads: of its scores, then of its working points.
+
+    Args:
+        name: its name, for messages.
+        discriminator: its settings.
+
+    Returns:
+        Branch names, each once.
+
+    Raises:
+        ConfigError: a score is not an expression.
+
+    Examples:
+        >>> isolation = DiscriminatorConfig(title="x", vs=("jet",), score="-tau_chargedIsoPtSum / tau_pt")
+        >>> branches_of_discriminator("isolation", isolation)
+        ['tau_chargedIsoPtSum', 'tau_pt']
+    """
+    names: list[str] = []
+    for vs in discriminator.vs:
+        if discriminator.score not in ("", NETWORK):
+            names += sorted(parse(discriminator.score_of(vs), where=f"evaluation.discriminators.{name}").names)
+        names += [branch for branch in [discriminator.bits_of(vs)] if branch]
+    return list(dict.fromkeys(names))
+
+
+def required_columns(config: EvaluationConfig, discriminators: Sequence[str] | None = None) -> list[str]:
     """Branches that prediction files need to carry for an evaluation.
 
     Args:
         config: settings of the evaluation.
+        discriminators: names of those that are evaluated; None for all.
 
     Returns:
         Branch names, each once: event number, cuts, scores, efficiency variables and weight.
@@ -81,26 +111,38 @@ def required_columns(config: EvaluationConfig) -> list[str]:
     """
     names = [*EVENT_COLUMNS, *CUT_COLUMNS]
     for name, discriminator in config.discriminators.items():
-        if discriminator.score != NETWORK:
-            names += sorted(parse(discriminator.score, where=f"evaluation.discriminators.{name}").names)
+        if discriminators is None or name in discriminators:
+            names += branches_of_discriminator(name, discriminator)
     names += [*config.efficiency, *([config.weight] if config.weight else [])]
     return list(dict.fromkeys(names))
 
 
-def check_columns(config: EvaluationConfig, columns: Iterable[str]) -> None:
+def check_columns(
+    config: EvaluationConfig, columns: Iterable[str], discriminators: Sequence[str] | None = None
+) -> None:
     """Refuse settings that need branches which were not copied into the prediction files.
 
     Args:
         config: settings of the evaluation.
         columns: branches that are there.
+        discriminators: names of those that are evaluated; None for all.
 
     Raises:
-        ConfigError: some are missing; the message lists them.
+        ConfigError: some are missing; the message lists them, with the discriminators that need them.
     """
     known = list(columns)
-    missing = [name for name in required_columns(config) if name not in known]
-    if missing:
-        raise ConfigError(
-            f"the evaluation needs {', '.join(missing)}, the prediction files only have {', '.join(known)}: "
-            "add what is missing to evaluation.columns, then apply the network again"
-        )
+    missing = [name for name in required_columns(config, discriminators) if name not in known]
+    if not missing:
+        return
+    needing = [
+        name
+        for name, discriminator in config.discriminators.items()
+        if (discriminators is None or name in discriminators)
+        and set(branches_of_discriminator(name, discriminator)) & set(missing)
+    ]
+    by = f" (discriminators {', '.join(needing)})" if needing else ""
+    raise ConfigError(
+        f"the evaluation needs {', '.join(missing)}{by}, the prediction files only have {', '.join(known)}: "
+        "add what is missing to evaluation.columns, then apply the network again; where the tuples lack a branch, "
+        "leave out the discriminator"
+    )

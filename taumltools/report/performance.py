@@ -42,8 +42,8 @@ def _points_table(performance: Performance, vs: str) -> Any:
     rows = tuple(
         (
             p["name"],
-            f"{p['threshold']:.4f}",
-            f"{100 * p['target']:g}%",
+            "–" if p["threshold"] is None else f"{p['threshold']:.4f}",
+            "–" if p["target"] is None else f"{100 * p['target']:g}%",
             _interval(p["efficiency"]),
             _interval(p["misid"]),
         )
@@ -96,6 +96,8 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
     plot = new_figure(
         binning.label, y_label, log_x=binning.log, log_y=not is_tau, y_range=(0, 1.03) if is_tau else None
     )
+    if binning.values:
+        _name_values(plot, binning.ticks)
     legend, dots, limits = [], [], []
     for entry, colour in zip(entries, sequential_colours(len(entries)), strict=True):
         edges, value = array(entry["edges"]), array(entry["efficiency"])
@@ -126,6 +128,12 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
     add_hover(plot, dots, tooltips)
     add_hover(plot, limits, [("", "$name"), (binning.label, "@x{0.[0]}"), ("none pass, 68%", "below @y{0.0000}")])
     return plot
+
+
+def _name_values(plot: Any, names: Sequence[str]) -> None:
+    """Names in the middle of bins of single values."""
+    plot.xaxis.ticker = [i + 0.5 for i in range(len(names))]
+    plot.xaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}
 
 
 def _draw_limits(plot: Any, x: np.ndarray, upper: np.ndarray, colour: str, name: str) -> Any:

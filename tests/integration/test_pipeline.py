@@ -185,15 +185,13 @@ def test_predictions_have_one_row_per_entry_in_order(finished):
         assert np.array_equal(predictions.scored, np.isfinite(predictions.outputs).all(axis=1))
 
 
-def test_performance_is_strict_json_with_plots_beside(finished):
+def test_performance_is_strict_json(finished):
     store, _ = finished
     folders = [p for p in products(store, "EvaluatePerformance", "performance_*") if p.is_dir()]
     assert len(folders) == 4
     for folder in folders:
         text = next(folder.glob("*.json")).read_text()
         json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
-        assert list(folder.glob("*.pdf"))
-        assert all(p.stat().st_size > 2000 for p in folder.glob("*.png"))
 
 
 def test_report_is_one_selfcontained_page(finished):

@@ -11,7 +11,15 @@ from taumltools.config.compose import CONFIG_DIR
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
-from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
+from taumltools.evaluation.plots import (
+    draw_roc,
+    plot_calibration,
+    plot_confusion,
+    plot_efficiency,
+    plot_roc,
+    plot_scores,
+)
+from taumltools.evaluation.roc_data import make_roc_plot
 from taumltools.plotstyle import new_figure, save_figure
 
 Compare = Callable[[str, object], None]
@@ -35,14 +43,34 @@ def test_roc_with_ratio(compare: Compare, performances: list[dict], config: Eval
 
 
 def test_roc_without_reference(compare: Compare, performances: list[dict], config: EvaluationConfig):
-    curves = [curve | {"ratio": None} for curve in performances[0]["curves"]]
-    network = performances[0] | {"curves": curves}
-    compare("roc_vs_mu", plot_roc([network], "mu", curves[0]["region"], config.style))
+    region = performances[0]["curves"][0]["region"]
+    compare("roc_vs_mu", plot_roc(performances[:1], "mu", region, config.style))
 
 
 def test_efficiency(compare: Compare, performances: list[dict], config: EvaluationConfig):
     figure = plot_efficiency(performances[0], "jet", "tau_pt", config.efficiency["tau_pt"], config.style)
     compare("efficiency_vs_jet_tau_pt", figure)
+
+
+def test_efficiency_of_single_values(compare: Compare, performances: list[dict], config: EvaluationConfig):
+    binning = config.efficiency["tau_decayMode"]
+    figure = plot_efficiency(performances[0], "e", "tau_decayMode", binning, config.style)
+    compare("efficiency_vs_e_tau_decayMode", figure)
+
+
+def test_roc_of_several_runs_and_periods(compare: Compare, performances: list[dict], config: EvaluationConfig):
+    """A second run of another period, and a reference that has only working points."""
+    region = performances[0]["curves"][0]["region"]
+    older = evaluate(mock_predictions(8000, seed=12, separation=1.8), config, "deeptau")
+    older |= {"title": "Network (v0)", "period": "2018, 13 TeV"}
+    curves = [{"vs": "jet", "region": region, "missing": "only working points, no score", "auc": None}]
+    bits = older | {"title": "Bits", "discriminator": "bits", "score": "", "points_from": "bits", "curves": curves}
+    content = make_roc_plot([performances[0], older, bits], "jet", region, reference=1)
+    compare("roc_vs_jet_runs", draw_roc(content, config.style))
+
+
+def test_calibration(compare: Compare, performances: list[dict], config: EvaluationConfig):
+    compare("calibration", plot_calibration(performances[0], config.style))
 
 
 def test_scores(compare: Compare, performances: list[dict], config: EvaluationConfig):

@@ -14,7 +14,7 @@ import luigi.task_register
 import pytest
 
 from tasks.base import PipelineTask
-from tasks.evaluation import ApplyTraining, EvaluatePerformance
+from tasks.evaluation import ApplyTraining, DeriveWorkingPoints, EvaluatePerformance
 from tasks.features import FeatureScaling, FeatureSums, ProduceFlatTuples
 from tasks.production import ProducePileup, ProduceTuples
 from tasks.report import Report, all_upstream
@@ -115,7 +115,7 @@ def test_store_below_a_relative_path_is_made_absolute(monkeypatch):
 
 ALL = {
     ProducePileup, ProduceTuples, CountSpectra, FindDuplicates, PlanSampling, ShuffleMergeSpectral, ProduceFlatTuples,
-    FeatureSums, FeatureScaling, Training, ApplyTraining, EvaluatePerformance, Report,
+    FeatureSums, FeatureScaling, Training, ApplyTraining, DeriveWorkingPoints, EvaluatePerformance, Report,
 }  # fmt: skip
 
 
@@ -123,7 +123,7 @@ def test_report_depends_on_every_stage():
     assert {type(t) for t in every_task().values()} == ALL
 
 
-AFTER_TRAINING = {Training, ApplyTraining, EvaluatePerformance, Report}
+AFTER_TRAINING = {Training, ApplyTraining, DeriveWorkingPoints, EvaluatePerformance, Report}
 AFTER_FLAT = AFTER_TRAINING | {ProduceFlatTuples, FeatureSums, FeatureScaling}
 AFTER_MIX = AFTER_FLAT | {ShuffleMergeSpectral}
 
@@ -134,7 +134,10 @@ AFTER_MIX = AFTER_FLAT | {ShuffleMergeSpectral}
         ("training.epochs=99", AFTER_TRAINING),
         ("report.title=Other", {Report}),
         ("title=Other", {Report}),
-        ("evaluation.style.label=Other", {EvaluatePerformance, Report}),
+        ("evaluation.style.label=Other", {Report}),
+        ("evaluation.style.energy=Run3", {EvaluatePerformance, Report}),
+        ("evaluation.curve_points=99", {EvaluatePerformance, Report}),
+        ("evaluation.working_points.fraction=0.4", {DeriveWorkingPoints, EvaluatePerformance, Report}),
         ("sampling.n_jobs=3", AFTER_MIX),
         ("sampling.tau_ratio.jet=3", AFTER_MIX | {PlanSampling}),
         ("sampling.memory_mb=99", {Report}),
@@ -154,7 +157,7 @@ def test_a_dataset_moves_only_what_depends_on_it():
     before, after = every_task(), every_task("samples.test.ztautau.events=77")
     moved = {key for key in before if before[key].identity != after[key].identity}
     families = {type(before[key]) for key in moved}
-    assert families == {ProduceTuples, CountSpectra, ApplyTraining, EvaluatePerformance, Report}
+    assert families == {ProduceTuples, CountSpectra, ApplyTraining, DeriveWorkingPoints, EvaluatePerformance, Report}
     assert all("ztautau" in key for key in moved if type(before[key]) in {ProduceTuples, CountSpectra})
 
 

@@ -20,7 +20,6 @@ from tasks.report import Report, all_upstream
 from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral, ValidateShuffle
 from tasks.sampling_inputs import CountSpectra, CreateSpectralHists, FindDuplicates
 from tasks.scan import ScanTraining
-from tasks.scan import ScanTraining
 from tasks.training import Training
 from taumltools.config import load_campaign
 
@@ -55,8 +54,6 @@ TABLE = [
     (FeatureScaling, {"overrides": "scaling.source=scaling.json"}, 1, "scaling.json", set()),
     (ScalingPlots, {}, 1, "scaling_plots.d", {FeatureSums, FeatureScaling}),
     (Training, {}, 1, "model", {ProduceFlatTuples, FeatureScaling}),
-    (ScanTraining, {"grid": "training.epochs=1,3"}, 1, "scan.d", {Training}),
-    (ScanTraining, {"sweep": "training.epochs=int(1,3)"}, 1, "scan.d", {ProduceFlatTuples, FeatureScaling}),
     (ScanTraining, {"grid": "training.epochs=1,3"}, 1, "scan.d", {Training}),
     (ScanTraining, {"sweep": "training.epochs=int(1,3)"}, 1, "scan.d", {ProduceFlatTuples, FeatureScaling}),
     (ApplyTraining, {}, TEST, "predictions_ztautau.h5", {Training, ProduceTuples}),

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from taumltools.config.evaluation import EvaluationConfig, RegionsConfig
+from taumltools.config.evaluation import DiscriminatorConfig, EvaluationConfig, RegionsConfig, RequiredConfig
 from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.artefact import load_performance, save_performance
+from taumltools.evaluation.derive import derive_to_folder
 from taumltools.evaluation.frame import make_frame
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate, evaluate_to_folder
@@ -154,17 +155,24 @@ def test_no_taus_for_thresholds(predictions: Predictions, config: EvaluationConf
         evaluate(predictions, replace(config, working_points=points), "deeptau")
 
 
-def test_folder_has_numbers_and_plots(predictions: Predictions, config: EvaluationConfig, tmp_path: Path):
+def test_folder_has_numbers(predictions: Predictions, config: EvaluationConfig, tmp_path: Path):
     parts = [predictions.take(np.arange(ENTRIES) % 2 == i) for i in range(2)]
     for i, part in enumerate(parts):
         part.write(tmp_path / f"{i}.h5")
-    small = replace(config, regions=RegionsConfig(), style=replace(config.style, formats=("png",)))
-    summary = evaluate_to_folder([tmp_path / "0.h5", tmp_path / "1.h5"], small, "charged_isolation", tmp_path / "out")
+    paths = [tmp_path / "0.h5", tmp_path / "1.h5"]
+    summary = evaluate_to_folder(paths, config, "charged_isolation", tmp_path / "out")
     stored = load_performance(tmp_path / "out")
     assert summary["auc"] == {"jet": stored["curves"][0]["auc"]}
-    names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"performance.json", "scores_vs_jet.png", "efficiency_vs_jet_tau_pt.png"} <= names
-    assert "roc_vs_jet_pt_20_1000_eta_0_2.3_dm_0_1_2_10_11.png" in names
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"performance.json"}
+
+
+def test_stored_working_points_are_those_that_would_be_derived(
+    network: dict, predictions: Predictions, config: EvaluationConfig, tmp_path: Path
+):
+    predictions.write(tmp_path / "p.h5")
+    derive_to_folder([tmp_path / "p.h5"], config, "deeptau", tmp_path / "points")
+    evaluate_to_folder([tmp_path / "p.h5"], config, "deeptau", tmp_path / "out", tmp_path / "points")
+    assert load_performance(tmp_path / "out") == network
 
 
 def test_folder_needs_the_columns(config: EvaluationConfig, predictions: Predictions, tmp_path: Path):
@@ -205,3 +213,153 @@ def test_a_duplicate_of_everything_changes_errors_only(
         assert two["auc_error"] == pytest.approx(one["auc_error"] / np.sqrt(2), rel=0.01)
     for one, two in zip(network["working_points"], twice["working_points"], strict=True):
         assert [p["threshold"] for p in one["points"]] == [p["threshold"] for p in two["points"]]
+
+
+def with_columns(predictions: Predictions, **columns: np.ndarray) -> Predictions:
+    return Predictions(**vars(predictions) | {"columns": predictions.columns | columns})
+
+
+@pytest.fixture(scope="module")
+def reference_setup() -> DiscriminatorConfig:
+    return DiscriminatorConfig(
+        title="Reference",
+        vs=("mu", "jet"),
+        score="tau_byDeepTau2018v2p5VS{vs}raw",
+        bits="tau_byDeepTau2018v2p5VS{vs}",
+        bit_points={"mu": ("VLoose", "Loose"), "jet": ("VVVLoose", "Loose", "Tight")},
+    )
+
+
+@pytest.fixture(scope="module")
+def with_reference(predictions: Predictions) -> Predictions:
+    """Branches of a reference discriminator: its score is the network's, bit i is set for a score above 0.1 i + 0.2."""
+    columns = {}
+    for vs in ("mu", "jet"):
+        raw = vs_score(predictions.outputs, vs)
+        passed = np.nan_to_num(raw)[:, None] > 0.1 * np.arange(9) + 0.2
+        columns[f"tau_byDeepTau2018v2p5VS{vs}raw"] = raw
+        columns[f"tau_byDeepTau2018v2p5VS{vs}"] = (passed * 2 ** np.arange(9)).sum(axis=1).astype(np.uint16)
+    return with_columns(predictions, **columns)
+
+
+def test_reference_from_branches(
+    network: dict,
+    with_reference: Predictions,
+    predictions: Predictions,
+    reference_setup: DiscriminatorConfig,
+    config: EvaluationConfig,
+):
+    """A reference whose score is that of the network has its curve; its points are the bits."""
+    setup = replace(config, discriminators=config.discriminators | {"reference": reference_setup})
+    found = evaluate(with_reference, setup, "reference")
+    ours = next(c for c in network["curves"] if c["vs"] == "jet")
+    theirs = next(c for c in found["curves"] if c["vs"] == "jet")
+    assert theirs["auc"] == pytest.approx(ours["auc"])
+    points = next(e["points"] for e in found["working_points"] if e["vs"] == "jet")
+    assert [(p["name"], p["threshold"], p["target"]) for p in points] == [
+        (name, None, None) for name in ("VVVLoose", "Loose", "Tight")
+    ]
+    frame = make_frame(predictions, setup)
+    score = vs_score(frame.outputs, "jet")
+    used = (frame.truth == 3) & ~frame.derive & np.isfinite(score)
+    assert points[1]["misid"]["value"] == pytest.approx(np.mean(score[used] > 0.5))
+    assert (found["points_from"], found["confusion"], found["calibration"]) == ("bits", None, [])
+
+
+def test_reference_with_working_points_only(
+    with_reference: Predictions, reference_setup: DiscriminatorConfig, config: EvaluationConfig
+):
+    only_bits = replace(reference_setup, score="")
+    setup = replace(config, discriminators=config.discriminators | {"reference": only_bits})
+    found = evaluate(with_reference, setup, "reference")
+    assert {c["missing"] for c in found["curves"]} == {"only working points, no score"}
+    assert found["scores"] == []
+    assert all(e["points"] for e in found["working_points"])
+
+
+def test_reference_that_the_tuples_lack_is_named(
+    predictions: Predictions, reference_setup: DiscriminatorConfig, config: EvaluationConfig
+):
+    setup = replace(config, discriminators=config.discriminators | {"other": reference_setup})
+    with pytest.raises(ConfigError, match=r"tau_byDeepTau2018v2p5VSmuraw, .*discriminators other.*leave out"):
+        evaluate(predictions, setup, "other")
+    evaluate(predictions, setup, "ecal_fraction")
+
+
+def test_bits_have_to_be_integers(
+    with_reference: Predictions, reference_setup: DiscriminatorConfig, config: EvaluationConfig
+):
+    setup = replace(config, discriminators={"r": reference_setup}, reference={})
+    wrong = with_columns(with_reference, tau_byDeepTau2018v2p5VSjet=np.ones(ENTRIES))
+    with pytest.raises(InputError, match="tau_byDeepTau2018v2p5VSjet of 'Reference' has float64 values"):
+        evaluate(wrong, setup, "r")
+
+
+def test_given_thresholds_are_used_as_they_are(predictions: Predictions, config: EvaluationConfig):
+    setup = DiscriminatorConfig(title="x", vs=("jet",), thresholds={"jet": {"Loose": 0.5, "Tight": 0.8}})
+    found = evaluate(predictions, replace(config, discriminators={"x": setup}, reference={}), "x")
+    points = found["working_points"][0]["points"]
+    assert [(p["threshold"], p["target"]) for p in points] == [(0.5, None), (0.8, None)]
+    assert found["points_from"] == "thresholds"
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+def test_bad_weights_are_refused_by_name(bad: float, predictions: Predictions, config: EvaluationConfig):
+    weight = np.ones(ENTRIES, np.float32)
+    weight[make_rows(predictions, config)[:3]] = bad
+    setup = replace(config, weight="genEventWeight")
+    with pytest.raises(InputError, match=r"3 of \d+ entries have a genEventWeight .*datasets mock"):
+        evaluate(with_columns(predictions, genEventWeight=weight), setup, "deeptau")
+
+
+def make_rows(predictions: Predictions, config: EvaluationConfig) -> np.ndarray:
+    """Rows that are evaluated."""
+    kept = set(make_frame(predictions, config).columns["evt"].tolist())
+    return np.array([i for i, evt in enumerate(predictions.columns["evt"].tolist()) if evt in kept])
+
+
+def test_empty_region_is_refused_by_name(predictions: Predictions, config: EvaluationConfig):
+    far = replace(config, regions=RegionsConfig(pt=((5000.0, 6000.0),)), empty_regions="refuse")
+    with pytest.raises(InputError, match=r"'Network' vs e: 0 taus and 0 fakes .*5000.*empty_regions=note"):
+        evaluate(predictions, far, "deeptau")
+
+
+def test_required_points_of_the_others(predictions: Predictions, config: EvaluationConfig, network: dict):
+    """In the numerator alone they lower efficiencies; in the denominator too they are conditional."""
+    points = {"e": "VVVLoose", "mu": "VLoose", "jet": "VVVLoose"}
+
+    def mean(**options: bool) -> tuple[float, float]:
+        setup = replace(config, required=RequiredConfig(points=points, **options))
+        found = evaluate(predictions, setup, "deeptau")
+        entry = next(
+            e for e in found["efficiencies"] if (e["vs"], e["variable"], e["type"]) == ("jet", "tau_eta", "tau")
+        )
+        return float(np.average(entry["efficiency"], weights=entry["entries"])), sum(entry["entries"])
+
+    plain, numerator, both = mean(), mean(numerator=True), mean(numerator=True, denominator=True)
+    assert numerator[0] < plain[0]
+    assert numerator[1] == plain[1] > both[1]
+    assert numerator[0] * plain[1] == pytest.approx(both[0] * both[1])
+    curves = evaluate(predictions, replace(config, required=RequiredConfig(points=points, curves=True)), "deeptau")
+    assert curves["curves"][0]["n_tau"] < network["curves"][0]["n_tau"]
+
+
+def test_required_point_that_is_missing_is_named(predictions: Predictions, config: EvaluationConfig):
+    setup = replace(config, required=RequiredConfig(points={"mu": "VVTight"}, numerator=True))
+    with pytest.raises(
+        ConfigError, match=r"required\.points\.mu: 'Network' has no working point 'VVTight', only VLoose"
+    ):
+        evaluate(predictions, setup, "deeptau")
+
+
+def test_regions_by_dataset(config: EvaluationConfig):
+    both = Predictions.concatenate([mock_predictions(2000, seed, dataset=name) for seed, name in enumerate("ab")])
+    datasets = {"all": {}, "only_b": {"jet": ("b",)}}
+    found = evaluate(both, replace(config, regions=RegionsConfig(pt=((20, 1000),), datasets=datasets)), "deeptau")
+    jets = {c["region"]["datasets"]: c for c in found["curves"] if c["vs"] == "jet"}
+    assert jets["all"]["n_tau"] == jets["only_b"]["n_tau"]
+    alone = evaluate(mock_predictions(2000, 1, dataset="b"), config, "deeptau")
+    assert jets["only_b"]["n_fake"] == next(c for c in alone["curves"] if c["vs"] == "jet")["n_fake"]
+    wrong = replace(config, regions=RegionsConfig(datasets={"x": {"jet": ("nowhere",)}}))
+    with pytest.raises(InputError, match=r"regions\.datasets\.x\.jet: no predictions of nowhere, only of a, b"):
+        evaluate(both, wrong, "deeptau")

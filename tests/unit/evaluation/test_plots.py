@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,16 @@ from hypothesis import strategies as st
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array, find_curve, find_points
-from taumltools.evaluation.draw import draw_all, region_name
+from taumltools.evaluation.draw import efficiency_plots, region_name, roc_plots, save_plots, score_plots
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
-from taumltools.evaluation.plots import plot_confusion, plot_efficiency, plot_roc, plot_scores
+from taumltools.evaluation.plots import (
+    plot_calibration,
+    plot_confusion,
+    plot_efficiency,
+    plot_roc,
+    plot_scores,
+)
 from taumltools.plotstyle import SERIES_COLOURS, TYPE_COLOURS, log_ticks, region_text, save_figure
 
 
@@ -48,8 +55,7 @@ def test_roc_shows_the_stored_numbers(performances: list[dict], region: dict, co
 
 
 def test_roc_without_reference_has_no_ratio(performances: list[dict], region: dict, config: EvaluationConfig):
-    curves = [curve | {"ratio": None} for curve in performances[0]["curves"]]
-    figure = plot_roc([performances[0] | {"curves": curves}, performances[1]], "mu", region, config.style)
+    figure = plot_roc(performances, "mu", region, config.style)
     assert len(figure.axes) == 1
     assert len(figure.axes[0].get_legend().get_texts()) == 1
 
@@ -69,8 +75,8 @@ def test_efficiency_has_taus_left_and_fakes_right(performances: list[dict], conf
     assert "misidentification" in right.get_ylabel()
     names = [text.get_text() for text in right.get_legend().get_texts()]
     assert names == list(config.working_points.targets["jet"])
-    with pytest.raises(InputError, match="no efficiency vs jet against npu"):
-        plot_efficiency(performances[0], "jet", "npu", config.efficiency["tau_pt"], config.style)
+    with pytest.raises(InputError, match="no efficiency vs jet against npv"):
+        plot_efficiency(performances[0], "jet", "npv", config.efficiency["tau_pt"], config.style)
 
 
 def test_small_bins_are_not_drawn_and_zeros_are_limits(performances: list[dict], config: EvaluationConfig):
@@ -119,21 +125,56 @@ def test_same_content_gives_the_same_bytes(
     assert b"CreationDate" not in content
 
 
-def test_draw_all_draws_what_there_is(performances: list[dict], config: EvaluationConfig, tmp_path: Path):
-    quick = replace(config, style=replace(config.style, formats=("png",)), efficiency={})
-    isolation = performances[1] | {"curves": performances[1]["curves"][:1]}
-    paths = draw_all(isolation, {}, quick, tmp_path)
-    assert [path.name for path in paths] == [
-        f"roc_vs_jet_{region_name(isolation['curves'][0]['region'])}.png",
-        "scores_vs_jet.png",
+def files(plots, folder: Path) -> list[str]:
+    return sorted(path.name for path in save_plots(plots, folder, ("png",)))
+
+
+def test_every_plot_has_its_numbers_beside(performances: list[dict], config: EvaluationConfig, tmp_path: Path):
+    quick = replace(config, efficiency={"tau_eta": config.efficiency["tau_eta"]})
+    isolation = performances[1] | {"curves": performances[1]["curves"][:1], "working_points": []}
+    name = f"roc_vs_jet_{region_name(isolation['curves'][0]['region'])}"
+    assert files(roc_plots([isolation], "jet", quick), tmp_path / "a") == [f"{name}.json", f"{name}.png"]
+    content = json.loads((tmp_path / "a" / f"{name}.json").read_text())
+    assert content["series"][0]["false_positive_rate"] == isolation["curves"][0]["false_positive_rate"]
+    assert files(efficiency_plots(performances[1], quick), tmp_path / "b") == [
+        "efficiency_vs_jet_tau_eta.json",
+        "efficiency_vs_jet_tau_eta.png",
     ]
-    assert all(path.stat().st_size > 5000 for path in paths)
+    content = json.loads((tmp_path / "b" / "efficiency_vs_jet_tau_eta.json").read_text())
+    stored = next(e for e in performances[1]["efficiencies"] if e["variable"] == "tau_eta" and e["type"] == "jet")
+    assert content["fakes"][0]["value"] == stored["efficiency"]
+    names = [f"{name}.{kind}" for name in ("calibration", "confusion", "scores_vs_e") for kind in ("json", "png")]
+    assert set(names) <= set(files(score_plots(performances[0], quick), tmp_path / "c"))
+    assert files(score_plots(performances[1], quick), tmp_path / "d") == ["scores_vs_jet.json", "scores_vs_jet.png"]
 
 
 def test_empty_regions_are_not_drawn(performances: list[dict], config: EvaluationConfig, tmp_path: Path):
-    quick = replace(config, style=replace(config.style, formats=("png",)), efficiency={})
     empty = performances[1] | {"curves": [{"vs": "jet", "region": {}, "missing": "no taus", "auc": None}]}
-    assert [path.name for path in draw_all(empty, {}, quick, tmp_path)] == ["scores_vs_jet.png"]
+    assert files(roc_plots([empty | {"working_points": []}], "jet", config), tmp_path) == []
+
+
+def test_values_have_their_names_on_the_axis(performances: list[dict], config: EvaluationConfig):
+    binning = config.efficiency["tau_decayMode"]
+    figure = plot_efficiency(performances[0], "jet", "tau_decayMode", binning, config.style)
+    assert [t.get_text() for t in figure.axes[0].get_xticklabels()] == [
+        "h",
+        "h $\\pi^0$",
+        "h 2$\\pi^0$",
+        "3h",
+        "3h $\\pi^0$",
+    ]
+    limited = replace(binning, efficiency=(0.2, 1.0), misid=(3e-5, 0.2))
+    figure = plot_efficiency(performances[0], "jet", "tau_decayMode", limited, config.style)
+    assert [axes.get_ylim() for axes in figure.axes] == [(0.2, 1.0), (3e-5, 0.2)]
+
+
+def test_calibration_shows_the_stored_numbers(performances: list[dict], config: EvaluationConfig):
+    axes = plot_calibration(performances[0], config.style).axes[0]
+    stored = performances[0]["calibration"][0]
+    shown = array(stored["entries"]) >= 10
+    np.testing.assert_array_equal(axes.containers[0].lines[0].get_ydata(), array(stored["fraction"])[shown])
+    with pytest.raises(InputError, match="its score is no probability"):
+        plot_calibration(performances[1], config.style)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_demo_copies_what_it_needs(config: EvaluationConfig):
 
 
 def test_missing_columns_are_named(config: EvaluationConfig):
-    with pytest.raises(ConfigError, match=r"needs tau_e_ratio, .*evaluation.columns"):
+    with pytest.raises(ConfigError, match=r"needs tau_e_ratio \(discriminators ecal_fraction\), .*evaluation.columns"):
         check_columns(config, [name for name in config.columns if name != "tau_e_ratio"])
 
 

@@ -145,7 +145,8 @@ def test_working_points_may_be_undefined(performances: list[dict], inputs: Repor
 
 def test_efficiency_has_taus_and_fakes_of_each_variable(performances: list[dict], inputs: ReportInputs):
     section = efficiency_section(performances, inputs.config.evaluation)
-    assert len(list(plots(section.items))) == 3 * 2 * 2
+    variables = len(inputs.config.evaluation.efficiency)
+    assert len(list(plots(section.items))) == 3 * 2 * variables
 
 
 def glyphs(section: Section, vs: str, panel: int) -> list:
