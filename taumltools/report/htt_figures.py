@@ -21,6 +21,9 @@ from taumltools.report.figures import (
 
 BAR_COLOUR = "#4C6A92"
 
+NARROW = 23
+"""Most letters of legends that stand side by side on a telephone."""
+
 LARGEST = 1.0
 """Upper end of scores and efficiencies."""
 
@@ -37,7 +40,7 @@ def density_figure(evaluation: Evaluation, category: int) -> Any:
     """
     density = evaluation["densities"][category]
     edges = np.array(density["edges"])
-    plot = new_figure("Score", "Density", x_range=(float(edges[0]), LARGEST), height=280)
+    plot = new_figure("Score", "Density", x_range=(float(edges[0]), LARGEST), height=300)
     add_title(plot, f"Assigned to: {evaluation['classes'][category]['title']}")
     legend, lines = [], []
     for one, values, entries in zip(evaluation["classes"], density["values"], density["entries"], strict=True):
@@ -45,7 +48,7 @@ def density_figure(evaluation: Evaluation, category: int) -> Any:
         line = plot.line("x", "y", source=float_source(x=x, y=y), color=one["colour"], line_width=2, name=one["title"])
         lines.append(line)
         legend.append((f"{one['title']} ({entries:,})".replace(",", "\u202f"), [line]))
-    add_legend(plot, legend, columns=2)
+    _add_legend(plot, legend)
     add_hover(plot, lines, [("", "$name"), ("score", "@x{0.00}"), ("density", "@y{0.00}")])
     plot.y_range.start = 0
     return plot
@@ -64,7 +67,7 @@ def curves_figure(evaluation: Evaluation, kind: str) -> Any:
     roc = kind == "roc"
     y_label = "Efficiency of the others" if roc else "Purity (precision)"
     limits = (1e-3, LARGEST) if roc else (0.45, 1.02)
-    plot = new_figure("Efficiency of the class", y_label, log_y=roc, x_range=(0, LARGEST), y_range=limits, height=340)
+    plot = new_figure("Efficiency of the class", y_label, log_y=roc, x_range=(0, LARGEST), y_range=limits, height=380)
     legend, lines = [], []
     for one, curve in zip(evaluation["classes"], evaluation["curves"], strict=True):
         y = np.array(curve["misid" if roc else "precision"])
@@ -73,7 +76,7 @@ def curves_figure(evaluation: Evaluation, kind: str) -> Any:
         lines.append(plot.line("x", "y", source=source, color=one["colour"], line_width=2, name=one["title"]))
         area = f"AUC {curve['auc']:.3f}" if roc else f"AP {curve['average_precision']:.3f}"
         legend.append((f"{one['title']}, {area}", [lines[-1]]))
-    add_legend(plot, legend, columns=2)
+    _add_legend(plot, legend)
     add_hover(
         plot, lines, [("", "$name"), ("score above", "@t{0.000}"), ("efficiency", "@x{0.000}"), (y_label, "@y{0.0000}")]
     )
@@ -126,12 +129,18 @@ def shap_figure(evaluation: Evaluation) -> Any:
         bars.append(bar)
         legend.append((one["title"], [bar]))
         left = left + row
-    add_legend(plot, legend, columns=2)
+    _add_legend(plot, legend)
     plot.x_range.start = 0
     plot.ygrid.grid_line_color = None
     plot.yaxis.axis_label = None
     add_hover(plot, bars, [("", "@feature"), ("", "$name"), ("mean |SHAP|", "@width{0.000}")])
     return plot
+
+
+def _add_legend(plot: Any, entries: list[tuple[str, list[Any]]]) -> None:
+    """A legend above the plot, no wider than a telephone."""
+    longest = max(len(label) for label, _ in entries)
+    add_legend(plot, entries, columns=2 if longest <= NARROW else 1)
 
 
 def write_pages(evaluation: Evaluation, folder: Path) -> list[Path]:
