@@ -26,6 +26,28 @@ READ = TypeAdapter(EvaluationConfig)
         ({"efficiency": {"tau_pt": {"edges": [30, 20], "label": "x"}}}, "strictly increasing edges"),
         ({"regions": {"pt": []}}, "needs at least one bin"),
         ({"unknown": 1}, "Unexpected keyword"),
+        ({"discriminators": {"a": {"title": "A", "score": ""}}}, "needs a score, or bits"),
+        ({"discriminators": {"a": {"title": "A", "bits": "b"}}}, "bits and bit_points need each other"),
+        (
+            {"discriminators": {"a": {"title": "A", "bits": "b", "bit_points": {"e": ["Odd"]}}}},
+            r"bit_points\.e: \['Odd'\] are not among VVVLoose",
+        ),
+        (
+            {"discriminators": {"a": {"title": "A", "vs": ["e"], "thresholds": {"mu": {"Loose": 0.5}}}}},
+            r"thresholds\.mu: the discriminator is meant for e",
+        ),
+        ({"efficiency": {"x": {"values": [0, 1], "edges": [0, 1]}}}, "values have a bin each"),
+        ({"efficiency": {"x": {"values": [0, 0]}}}, "values are repeated"),
+        ({"efficiency": {"x": {"values": [0, 1], "names": ["a"]}}}, "needs a name for each of 2 values, found 1"),
+        ({"efficiency": {"x": {"edges": [0, 1], "names": ["a"]}}}, "names are those of values"),
+        ({"working_points": {"targets": {"jet": {"Tight": 0.4, "Loose": 0.8}}}}, "loosest working point"),
+        ({"working_points": {"luminosity": {"a": 0}}}, r"luminosity\.a: must be above 0"),
+        ({"working_points": {"max_iterations": 1}}, "max_iterations at least 2"),
+        ({"working_points": {"digits": 0}}, "digits must be at least 1"),
+        ({"required": {"numerator": True}}, "needs points"),
+        ({"required": {"points": {"e": "Loose"}, "denominator": True}}, "set numerator too"),
+        ({"required": {"points": {"tau": "Loose"}}}, r"points\.tau: must be one of"),
+        ({"regions": {"datasets": {"a": {"photon": ["x"]}}}}, "found photon"),
     ],
 )
 def test_wrong_settings(content: dict, message: str):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins, efficiency_against
+from taumltools.config.evaluation import BinningConfig
+from taumltools.evaluation.efficiency import MIN_ENTRIES, Binned, drawn_bins, efficiency_against
 from taumltools.evaluation.intervals import clopper_pearson
 from taumltools.evaluation.working_points import measure
 
@@ -74,3 +75,21 @@ def test_small_bins_are_never_drawn_and_others_once(bins: list[tuple[float, floa
         np.testing.assert_array_equal(value | limit, (entries >= MIN_ENTRIES) & ~np.isnan(efficiency))
         assert (efficiency[limit] == 0).all()
         assert limit.any() <= log_axis
+
+
+def test_single_values_have_a_bin_each():
+    binning = BinningConfig(values=(0, 1, 10), names=("a", "b", "c"))
+    mode = np.array([0, 0, 1, 5, 10, -1])
+    curve = Binned(mode, binning).efficiency(np.array([True, False, True, True, False, True]))
+    assert curve.edges.tolist() == [0, 1, 2, 3]
+    assert curve.efficiency.tolist() == [0.5, 1, 0]
+    assert curve.entries.tolist() == [2, 1, 1]
+
+
+def test_one_binning_serves_many_selections():
+    rng = np.random.default_rng(4)
+    variable, weight, score = rng.random(500), rng.random(500), rng.random(500)
+    binned = Binned(variable, (0.0, 0.3, 1.0), weight)
+    for threshold in (0.1, 0.5, 0.9):
+        one = efficiency_against(variable, score > threshold, (0.0, 0.3, 1.0), weight)
+        np.testing.assert_array_equal(binned.efficiency(score > threshold).efficiency, one.efficiency)
