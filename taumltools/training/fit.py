@@ -31,7 +31,7 @@ from taumltools.training.models import MODELS, build_model
 from taumltools.training.network import MODEL_FILE, load_network
 from taumltools.training.optimizer import make_optimizer
 from taumltools.training.points import first_points
-from taumltools.training.tracking import RunDescription, tracked
+from taumltools.training.tracking import Run, RunDescription, tracked
 
 log = logging.getLogger(__name__)
 
@@ -126,18 +126,25 @@ def train(
             snapshots=snapshots,
         )
         fit.run()
-        history, best = fit.history, fit.best
-        metrics = _figures(history, best) | _numbers(fit) | {"wall_s": round(time.perf_counter() - start, 2)}
-        result = TrainingResult(history, metrics, run.ids() if run else {})
         if snapshots.parent != out_dir and snapshots.is_dir():
             shutil.copytree(snapshots, out_dir / SNAPSHOTS)
-        _write(network, result, settings, out_dir)
-        _check_reload(network, loader, out_dir)
-        if run:
-            kept = {f"best_{name}": value for name, value in _figures(history, best).items() if name != "best_epoch"}
-            sizes = {name: metrics[name] for name in ("best_epoch", "parameters")}
-            run.log_summary(kept | sizes, int(metrics["best_epoch"]))
-            run.deliver(out_dir)
+        result = _delivered(fit, run, settings, out_dir, start)
+    return result
+
+
+def _delivered(fit: Fit, run: Run | None, settings: Mapping[str, Any], out_dir: Path, start: float) -> TrainingResult:
+    """Write the fitted network, read it back, and tell the log of the run."""
+    figures = _figures(fit.history, fit.best)
+    metrics = figures | _numbers(fit) | {"wall_s": round(time.perf_counter() - start, 2)}
+    result = TrainingResult(fit.history, metrics, run.ids() if run else {})
+    network = fit.model.network
+    _write(network, result, settings, out_dir)
+    _check_reload(network, fit.loader, out_dir)
+    if run:
+        kept = {f"best_{name}": value for name, value in figures.items() if name != "best_epoch"}
+        sizes = {name: metrics[name] for name in ("best_epoch", "parameters")}
+        run.log_summary(kept | sizes, int(metrics["best_epoch"]))
+        run.deliver(out_dir)
     return result
 
 
