@@ -41,7 +41,7 @@ def test_table_of_what_people_ask_for(store):
     )  # fmt: skip
     lines = results.as_text().splitlines()
     assert lines[0].split()[:3] == ["run", "model", "status"]
-    assert re.match(r"deepset-a +deepset +FINISHED +0\.\d +1151378 +0\.1 +deepset +1 +0\.3 +0\.99 +0\.3 +1$", lines[2])
+    assert re.match(r"deepset-a +deepset +FINISHED +[\d.]+ +1151378 +0\.1 +deepset +1 +0\.3 +0\.99 +0\.3 +1$", lines[2])
     assert lines[5].split()[:2] == ["failed", "FAILED"]
 
 
