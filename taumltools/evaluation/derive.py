@@ -16,7 +16,7 @@ from taumltools.errors import InputError
 from taumltools.evaluation.artefact import number, to_text
 from taumltools.evaluation.frame import Frame, make_frame
 from taumltools.evaluation.intervals import clopper_pearson, effective_entries
-from taumltools.evaluation.selection import make_selectors, required_masks, scores_of
+from taumltools.evaluation.selection import make_selectors, refuse_empty, required_masks, scores_of
 from taumltools.evaluation.table import Predictions
 from taumltools.evaluation.working_points import (
     Derivation,
@@ -184,6 +184,8 @@ def derive_content(predictions: Predictions, config: EvaluationConfig, discrimin
     """What :func:`derive_to_folder` writes, by file name: plain JSON types."""
     setup, frame = config.discriminators[discriminator], make_frame(predictions, config)
     scores = scores_of(frame, setup)
+    for vs, score in scores.items():
+        refuse_empty(frame, setup, vs, score)
     derivation = derive_points(frame, scores, config) if setup.derived else None
     exact = derivation.thresholds if derivation else setup.thresholds
     thresholds = rounded_down(exact, config.working_points.digits) if derivation else exact

@@ -16,7 +16,7 @@ from taumltools.evaluation.frame import Frame, make_frame, regions
 from taumltools.evaluation.rates import Pair
 from taumltools.evaluation.reading import check_discriminator, read_predictions
 from taumltools.evaluation.scores import check_columns, discriminator_score
-from taumltools.evaluation.selection import make_selectors, required_masks, scores_of
+from taumltools.evaluation.selection import make_selectors, refuse_empty, required_masks, scores_of
 from taumltools.evaluation.table import Predictions
 from taumltools.evaluation.working_points import Thresholds
 from taumltools.tuples.truth import TAU_TYPES
@@ -126,11 +126,12 @@ def _reference_scores(frame: Frame, discriminator: str, config: EvaluationConfig
     """Scores that ratios are taken to, by fake type; none where the discriminator is the reference itself."""
     setup = config.discriminators[discriminator]
     names = {vs: config.reference[vs] for vs in setup.vs if config.reference.get(vs, discriminator) != discriminator}
-    return {
-        vs: discriminator_score(config.discriminators[name], vs, frame.outputs, frame.columns)
-        for vs, name in names.items()
-        if config.discriminators[name].score
-    }
+    scores = {}
+    for vs, name in names.items():
+        if config.discriminators[name].score:
+            scores[vs] = discriminator_score(config.discriminators[name], vs, frame.outputs, frame.columns)
+            refuse_empty(frame, config.discriminators[name], vs, scores[vs])
+    return scores
 
 
 def _not_scored(pairs: Sequence[Pair]) -> dict[str, int]:

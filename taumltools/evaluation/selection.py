@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from taumltools.config.evaluation import POINT_NAMES, DiscriminatorConfig, EvaluationConfig
+from taumltools.config.evaluation import NETWORK, POINT_NAMES, DiscriminatorConfig, EvaluationConfig
 from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.frame import Frame
 from taumltools.evaluation.scores import discriminator_score
@@ -125,10 +125,11 @@ def make_selectors(
         Selectors by fake type.
 
     Raises:
-        InputError: a branch with bits does not hold integers.
+        InputError: a branch with bits does not hold integers, or a branch holds nothing.
     """
     selectors = {}
     for vs in setup.vs:
+        refuse_empty(frame, setup, vs, scores[vs])
         branch = setup.bits_of(vs)
         bits = frame.columns[branch] if branch else None
         if bits is not None and bits.dtype.kind not in "iu":
@@ -137,6 +138,25 @@ def make_selectors(
             )
         selectors[vs] = Selector(vs, scores[vs], bits, points_of(setup, vs, config, thresholds))
     return selectors
+
+
+def refuse_empty(frame: Frame, setup: DiscriminatorConfig, vs: str, score: np.ndarray) -> None:
+    """Refuse a discriminator whose branches are there but were never filled, as in simulated tuples.
+
+    Raises:
+        InputError: no entry has a score, or no entry passes any working point.
+    """
+    branch = setup.bits_of(vs)
+    empty = ""
+    if not np.isfinite(score).any():
+        empty = f"no entry has a score ({'network' if setup.score == NETWORK else setup.score_of(vs)})"
+    elif branch and not frame.columns[branch].any():
+        empty = f"no entry passes any working point ({branch} is 0 everywhere)"
+    if empty:
+        raise InputError(
+            f"'{setup.title}' vs {vs}: {empty} among {len(frame)} entries of {', '.join(frame.datasets)}: the tuples "
+            "have no content for it; leave it out of evaluation.discriminators, or evaluate tuples of the CMS producer"
+        )
 
 
 def required_masks(selectors: Mapping[str, Selector], points: Mapping[str, str], title: str) -> dict[str, np.ndarray]:

@@ -286,6 +286,23 @@ def test_reference_that_the_tuples_lack_is_named(
     evaluate(predictions, setup, "ecal_fraction")
 
 
+@pytest.mark.parametrize("branch", ["tau_byDeepTau2018v2p5VSmuraw", "tau_byDeepTau2018v2p5VSjet"])
+def test_branches_that_the_simulation_does_not_fill_are_named(
+    branch: str, with_reference: Predictions, reference_setup: DiscriminatorConfig, config: EvaluationConfig
+):
+    """Simulated tuples have every branch of a TauTuple; what nothing fills is NaN or 0."""
+    column = with_reference.columns[branch]
+    empty = np.full_like(column, np.nan) if column.dtype.kind == "f" else np.zeros_like(column)
+    both = config.discriminators | {"reference": reference_setup}
+    setup = replace(config, discriminators=both, reference={"mu": "reference", "jet": "charged_isolation"})
+    broken = with_columns(with_reference, **{branch: empty})
+    with pytest.raises(InputError, match=rf"'Reference' vs .*{branch}.*leave it out"):
+        evaluate(broken, setup, "reference")
+    if "mu" in branch:
+        with pytest.raises(InputError, match=rf"'Reference' vs mu: no entry has a score \({branch}\)"):
+            evaluate(broken, setup, "deeptau")
+
+
 def test_bits_have_to_be_integers(
     with_reference: Predictions, reference_setup: DiscriminatorConfig, config: EvaluationConfig
 ):

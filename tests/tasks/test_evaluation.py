@@ -1,0 +1,95 @@
+"""Tasks of the evaluation: working points, numbers, plots of several runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tasks.evaluation import DeriveWorkingPoints, EvaluatePerformance, PlotEfficiency, PlotROC, PlotScores
+from taumltools.errors import InputError
+from taumltools.evaluation.mock import mock_predictions
+from taumltools.store import publish
+
+QUICK = "evaluation.style.formats=[png] evaluation.regions.pt=[[20,1000]]"
+
+
+def make(task_class, **parameters):
+    return task_class(**{"version": "v1", "campaign": "tiny", "overrides": QUICK} | parameters)
+
+
+def fill(task: EvaluatePerformance, seed: int) -> EvaluatePerformance:
+    """Predictions of every dataset as if a network had been applied; working points and numbers made from them."""
+    applied = task.upstream()["predictions"]
+    for number, (name, path) in enumerate(zip(applied.datasets(), applied.paths(), strict=True)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with publish(path) as temporary:
+            mock_predictions(1500, seed=seed + number, dataset=name).write(temporary)
+    for stage in (task.upstream()["points"], task):
+        for branch in range(stage.n_branches()):
+            stage.req_branch(branch).run()
+    return task
+
+
+@pytest.fixture
+def performance() -> EvaluatePerformance:
+    return fill(make(EvaluatePerformance), seed=0)
+
+
+def test_numbers_use_the_working_points_of_the_task(performance: EvaluatePerformance):
+    points = json.loads((performance.upstream()["points"].path_of(0) / "working_points.json").read_text())
+    content = json.loads((performance.path_of(0) / "performance.json").read_text())
+    stored = {e["vs"]: {p["name"]: p["threshold"] for p in e["points"]} for e in content["working_points"]}
+    assert stored == points
+    assert type(performance.upstream()["points"]) is DeriveWorkingPoints
+
+
+def test_plots_of_one_run(performance: EvaluatePerformance):
+    for task_class, branch, names in (
+        (PlotEfficiency, 1, {"efficiency_vs_jet_tau_eta.png", "efficiency_vs_jet_tau_eta.json"}),
+        (PlotScores, 1, {"scores_vs_jet.png", "scores_vs_jet.json"}),
+    ):
+        task = make(task_class, branch=branch)
+        task.run()
+        assert names <= {path.name for path in task.path.iterdir()}
+
+
+def test_several_runs_in_one_plot(performance: EvaluatePerformance, tmp_path: Path):
+    fill(make(EvaluatePerformance, version="v0"), seed=50)
+    outside = tmp_path / "elsewhere" / "performance.json"
+    outside.parent.mkdir()
+    outside.write_bytes((performance.path_of(1) / "performance.json").read_bytes())
+    task = make(PlotROC, compare=("v0", f"old={outside}", str(outside)), branch=2)
+    task.run()
+    content = json.loads(next(task.path.glob("*.json")).read_text())
+    titles = [series["title"] for series in content["series"]]
+    assert titles == [
+        "Network",
+        "Charged isolation",
+        "Network (v0)",
+        "Charged isolation (v0)",
+        "Charged isolation (old)",
+        "Charged isolation (elsewhere)",
+    ]
+    assert content["reference"] == "Charged isolation"
+    assert json.loads(task.path.with_name(task.path.name + ".meta.json").read_text())["inputs"][-1]["path"]
+
+
+def test_a_changed_file_moves_the_plot(tmp_path: Path):
+    paths = []
+    for text in ("{}", "{ }"):
+        (tmp_path / "performance.json").write_text(text)
+        paths.append(make(PlotROC, compare=(str(tmp_path / "performance.json"),), version=f"v{len(text)}").identity)
+    assert len({*paths, make(PlotROC).identity}) == 3
+
+
+def test_missing_file_says_what_is_needed(tmp_path: Path):
+    with pytest.raises(InputError, match=r"--compare needs versions, or files performance\.json"):
+        _ = make(PlotROC, compare=(f"{tmp_path}/nothing.json",)).identity
+
+
+def test_other_campaigns_have_their_own_settings():
+    task = make(PlotROC, compare=("before=demo:v7",))
+    other = task.upstream()["demo:v7"]
+    assert (other.campaign, other.version, other.overrides) == ("demo", "v7", "")
