@@ -18,7 +18,7 @@ from tasks.store import store_root
 
 log = logging.getLogger(__name__)
 
-TRAINING_LOGS = "{campaign}/*Training/{version}/*/*"
+TRAINING_LOGS = "{campaign}/*Train*/{version}/*/*"
 """Where in a store the logs of trainings are."""
 
 

@@ -9,8 +9,6 @@ import uproot
 
 from tasks.base import PipelineTask
 from tasks.htt import (
-    EvaluateEvents,
-    HttReport,
     MockEvents,
     PredictEvents,
     PreprocessEvents,
@@ -18,6 +16,7 @@ from tasks.htt import (
     TrainEvents,
 )
 from tasks.htt_events import ProduceEvents
+from tasks.htt_report import EvaluateEvents, HttReport
 from tasks.report import all_upstream
 from taumltools.errors import ConfigError
 from tests.unit.htt.case import SMALL
