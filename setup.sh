@@ -25,7 +25,8 @@ _tauml_find_python() {
 }
 
 _tauml_install() {
-    # _tauml_install ENVIRONMENT: the pinned packages; uv is fast, pip is the fallback.
+    # _tauml_install ENVIRONMENT: the pinned packages; uv is fast, pip is the fallback (which would leave law
+    # without a list of its files, were it not told to build as uv does).
     local uv_pin
     uv_pin="$(grep -E '^uv==' "$TAUML_BASE/requirements/bootstrap.txt")"
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_pin" || return 1
@@ -34,7 +35,7 @@ _tauml_install() {
         return 0
     fi
     _tauml_say "uv could not install; trying pip"
-    "$1/bin/python" -m pip install --disable-pip-version-check --require-hashes -r "$TAUML_BASE/requirements/lock.txt"
+    "$1/bin/python" -m pip install --disable-pip-version-check --use-pep517 --require-hashes -r "$TAUML_BASE/requirements/lock.txt"
 }
 
 _tauml_create() {
