@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.condor.pool import Pool, missing
+
+with contextlib.suppress(ImportError), warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # there is no pool yet
+    import htcondor2  # noqa: F401  before a test imports libraries whose cryptography takes the place of HTCondor's
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
