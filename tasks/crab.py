@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import law
 import luigi
 from law.parameter import NO_INT, NO_STR
 
-from tasks.base import PipelineTask, ShortErrors
+from tasks.base import PipelineTask
+from tasks.command import CommandTask
 from tasks.parameters import AmountParameter
 from tasks.remote import site_name
 from tasks.store import store_root
@@ -171,7 +171,7 @@ def _option(description: str, kind: type[Any] = luigi.Parameter) -> Any:
     return kind(default=default, description=description)
 
 
-class Crab(law.Task):
+class Crab(CommandTask):
     """Submit, look at, resubmit, kill, recover, report and move CRAB tasks of job files, as the CMS scripts do."""
 
     jobs = luigi.Parameter(description="job files, separated by commas; needed")
@@ -208,19 +208,6 @@ class Crab(law.Task):
     dry_run = luigi.BoolParameter(
         default=False, description="write what would be submitted, and only say what would be done"
     )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        ShortErrors.install()
-        self.done = False
-
-    def output(self) -> list[Any]:
-        """Nothing is made."""
-        return []
-
-    def complete(self) -> bool:
-        """Whether it was done."""
-        return self.done
 
     def run(self) -> None:
         """Do it, and say what was done."""

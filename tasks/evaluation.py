@@ -256,41 +256,49 @@ class PlotROC(PipelineTask):
         return {"files": len(save_plots(plots, path, config.style.formats))}
 
 
-class PlotEfficiency(DiscriminatorTask):
+class PerformancePlots(DiscriminatorTask):
+    """Plots of the performance of one discriminator."""
+
+    exclude_index = True
+    follows = "performance"
+
+    def upstream(self) -> dict[str, Any]:
+        """The numbers."""
+        return {"performance": self.need(EvaluatePerformance)}
+
+    def plots(self, performance: Any, config: Any) -> Any:
+        """What is drawn, as :func:`taumltools.evaluation.draw.save_plots` takes it."""
+        raise NotImplementedError(type(self).__name__)
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Draw."""
+        from taumltools.evaluation.artefact import load_performance
+        from taumltools.evaluation.draw import save_plots
+
+        config = self.setting("evaluation")
+        plots = self.plots(load_performance(self.input_paths()[0]), config)
+        return {"files": len(save_plots(plots, path, config.style.formats))}
+
+
+class PlotEfficiency(PerformancePlots):
     """Efficiencies of one discriminator against each variable, taus left and fakes right, as PDF, PNG and JSON."""
 
     product = "efficiency_{discriminator}"
-    follows = "performance"
 
-    def upstream(self) -> dict[str, Any]:
-        """The numbers."""
-        return {"performance": self.need(EvaluatePerformance)}
+    def plots(self, performance: Any, config: Any) -> Any:
+        """Efficiencies."""
+        from taumltools.evaluation.draw import efficiency_plots
 
-    def produce(self, path: Path) -> dict[str, Any]:
-        """Draw."""
-        from taumltools.evaluation.artefact import load_performance
-        from taumltools.evaluation.draw import efficiency_plots, save_plots
-
-        config = self.setting("evaluation")
-        plots = efficiency_plots(load_performance(self.input_paths()[0]), config)
-        return {"files": len(save_plots(plots, path, config.style.formats))}
+        return efficiency_plots(performance, config)
 
 
-class PlotScores(DiscriminatorTask):
+class PlotScores(PerformancePlots):
     """Score distributions of one discriminator; calibration and confusion of a network; as PDF, PNG and JSON."""
 
     product = "scores_{discriminator}"
-    follows = "performance"
 
-    def upstream(self) -> dict[str, Any]:
-        """The numbers."""
-        return {"performance": self.need(EvaluatePerformance)}
+    def plots(self, performance: Any, config: Any) -> Any:
+        """Scores, calibration, confusion."""
+        from taumltools.evaluation.draw import score_plots
 
-    def produce(self, path: Path) -> dict[str, Any]:
-        """Draw."""
-        from taumltools.evaluation.artefact import load_performance
-        from taumltools.evaluation.draw import save_plots, score_plots
-
-        config = self.setting("evaluation")
-        plots = score_plots(load_performance(self.input_paths()[0]), config)
-        return {"files": len(save_plots(plots, path, config.style.formats))}
+        return score_plots(performance, config)

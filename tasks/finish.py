@@ -23,6 +23,21 @@ def announce(task_class: Any) -> None:
     task_class.event_handler(luigi.Event.DEPENDENCY_PRESENT)(_there)
 
 
+def announce_report(task_class: Any) -> None:
+    """Let tasks that make a page say where it is, whether it was made now or before.
+
+    Args:
+        task_class: a task with one product; its subclasses are meant, too.
+    """
+    task_class.event_handler(luigi.Event.SUCCESS)(_where)
+    task_class.event_handler(luigi.Event.DEPENDENCY_PRESENT)(_where)
+
+
+def _where(task: Any) -> None:
+    if task.is_workflow() and task.path.exists():
+        log.info("the report is at %s", task.path)
+
+
 def _made(task: Any) -> None:
     if _asked_for(task):
         log.info("%s", summary(task))

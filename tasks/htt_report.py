@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
-import luigi
-
 from tasks.base import PipelineTask
+from tasks.finish import announce_report
 from tasks.htt import SAMPLES, TRAINING_SETTINGS, PredictEvents, PreprocessEvents, TrackedTask, TrainEvents
 from tasks.report import all_upstream, sidecars
-
-log = logging.getLogger(__name__)
 
 
 class EvaluateEvents(TrackedTask):
@@ -94,16 +90,4 @@ class HttReport(PipelineTask):
         return {"bytes": path.stat().st_size}
 
 
-def _say_where(task: HttReport) -> None:
-    if task.is_workflow() and task.path.exists():
-        log.info("the report is at %s", task.path)
-
-
-@HttReport.event_handler(luigi.Event.SUCCESS)
-def _report_made(task: HttReport) -> None:
-    _say_where(task)
-
-
-@HttReport.event_handler(luigi.Event.DEPENDENCY_PRESENT)
-def _report_was_there(task: HttReport) -> None:
-    _say_where(task)
+announce_report(HttReport)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import luigi
-
 from tasks.base import PipelineTask
 from tasks.evaluation import EvaluatePerformance
 from tasks.features import FeatureScaling, ProduceFlatTuples
+from tasks.finish import announce_report
 from tasks.production import datasets_of
 from tasks.sampling import PlanSampling, ShuffleMergeSpectral
 from tasks.sampling_inputs import CountSpectra
 from tasks.training import Training
-
-log = logging.getLogger(__name__)
 
 
 class Report(PipelineTask):
@@ -78,16 +74,4 @@ def sidecars(task: PipelineTask) -> Iterator[dict[str, Any]]:
         yield read_sidecar(path)
 
 
-def _say_where(task: Report) -> None:
-    if task.is_workflow() and task.path.exists():
-        log.info("the report is at %s", task.path)
-
-
-@Report.event_handler(luigi.Event.SUCCESS)
-def _report_made(task: Report) -> None:
-    _say_where(task)
-
-
-@Report.event_handler(luigi.Event.DEPENDENCY_PRESENT)
-def _report_was_there(task: Report) -> None:
-    _say_where(task)
+announce_report(Report)

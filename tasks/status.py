@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
-import law
 import luigi
 
-from tasks.base import ShortErrors
+from tasks.command import CommandTask
 from tasks.parameters import EXPLICIT
 from tasks.remote import batch_root
 
@@ -24,7 +22,7 @@ def set_up_for_condor() -> bool:
     return bool(os.environ.get("CONDOR_CONFIG")) or any(Path(path).exists() for path in standard)
 
 
-class Status(law.Task):
+class Status(CommandTask):
     """What became of workflows that ran with ``--workflow htcondor``, and the next command to type."""
 
     version = luigi.Parameter(default="", description="only workflows of this version; default: all")
@@ -44,19 +42,6 @@ class Status(law.Task):
         parameter.__set_name__(cls, FAMILY)
         setattr(cls, FAMILY, parameter)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        ShortErrors.install()
-        self.shown = False
-
-    def output(self) -> list[Any]:
-        """Nothing is made."""
-        return []
-
-    def complete(self) -> bool:
-        """Whether it was shown."""
-        return self.shown
-
     def run(self) -> None:
         """Print the status.
 
@@ -65,7 +50,7 @@ class Status(law.Task):
         """
         sys.stdout.write(self.text() + "\n")
         sys.stdout.flush()
-        self.shown = True
+        self.done = True
 
     def text(self) -> str:
         """What is printed."""

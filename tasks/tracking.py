@@ -12,7 +12,7 @@ from typing import Any
 import law
 import luigi
 
-from tasks.base import ShortErrors
+from tasks.command import CommandTask
 from tasks.parameters import EXPLICIT
 from tasks.store import store_root
 
@@ -57,23 +57,10 @@ def import_runs(folders: Sequence[Path], given: str) -> None:
         log.info("runs in mlflow: %s; to look at them: %s", result.summary(), show_command(store))
 
 
-class TrackingTask(law.Task):
+class TrackingTask(CommandTask):
     """A task about runs; it makes no product, and does its work each time it is called."""
 
     exclude_index = True
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        ShortErrors.install()
-        self.done = False
-
-    def output(self) -> list[Any]:
-        """Nothing is made that a later call would find."""
-        return []
-
-    def complete(self) -> bool:
-        """Whether it was done by this call."""
-        return self.done
 
     def run(self) -> None:
         """Do it, and print what is to be said."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import dataclass_transform
+from typing import Annotated, dataclass_transform
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 
@@ -22,3 +22,13 @@ def settings(cls: type) -> type:
         The dataclass.
     """
     return pydantic_dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=False))(cls)
+
+
+def _known_formats(value: tuple[str, ...]) -> tuple[str, ...]:
+    if odd := sorted(set(value) - {"pdf", "png", "svg"}):
+        raise ValueError(f"unknown formats {odd}; plots are written as pdf, png or svg")
+    return value
+
+
+PlotFormats = Annotated[tuple[str, ...], AfterValidator(_known_formats)]
+"""File formats of plots."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from taumltools.config.base import settings
+from taumltools.config.base import PlotFormats, settings
 
 MeasuredOn = Literal["fed", "legacy"]
 
@@ -36,14 +36,7 @@ class ScalingPlotsConfig:
     """
 
     parts_per_step: int = Field(default=1, ge=1)
-    formats: tuple[str, ...] = ("pdf", "png")
-
-    @field_validator("formats")
-    @classmethod
-    def _known_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if odd := sorted(set(value) - {"pdf", "png", "svg"}):
-            raise ValueError(f"unknown formats {odd}; plots are written as pdf, png or svg")
-        return value
+    formats: PlotFormats = ("pdf", "png")
 
 
 @settings

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from taumltools.config.base import settings
+from taumltools.config.base import PlotFormats, settings
 
 
 @settings
@@ -77,15 +77,8 @@ class ValidationConfig:
     weight_axis: AxisConfig = AxisConfig(bins=400, limits=(1e-12, 1e4), log=True)
     planned_shares: bool = True
     order: bool = True
-    formats: tuple[str, ...] = ("pdf", "png")
+    formats: PlotFormats = ("pdf", "png")
     max_plots: int = Field(default=12, ge=0)
-
-    @field_validator("formats")
-    @classmethod
-    def _known_formats(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if odd := sorted(set(value) - {"pdf", "png", "svg"}):
-            raise ValueError(f"unknown formats {odd}; plots are written as pdf, png or svg")
-        return value
 
     @model_validator(mode="after")
     def _weight_is_no_variable(self) -> ValidationConfig:
