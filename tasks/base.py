@@ -267,7 +267,8 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         from taumltools.config.identity import plain
         from taumltools.store import Record, measure
 
-        store.bring(self.input_paths())
+        inputs = self.input_paths()
+        store.bring(inputs)
         with (
             store.names_copies(),
             store.publish(self.path, self.validate, lambda _: record().write(self.path)) as temporary,
@@ -284,7 +285,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
                     identity=self.identity,
                     config=plain(self.settings()),
                     seed=self.random_seed().entropy if "seed" in self.reads() else None,
-                    inputs=[{"path": store.address(p), "bytes": size_of(p)} for p in self.input_paths()],
+                    inputs=[{"path": store.address(p), "bytes": size_of(p)} for p in inputs],
                     details=details,
                     usage=usage,
                 )

@@ -77,24 +77,18 @@ def run_producer(task: Any, path: Path) -> dict[str, Any]:
         CmsRunError: ``cmsRun`` failed otherwise; its log is kept below ``_logs`` of the store.
     """
     from taumltools.production.cmssw.arguments import OUTPUT, cms_arguments, input_name
-    from taumltools.production.cmssw.produced import account_of, check_produced
-    from taumltools.production.cmssw.tool import LOG, cms_run
+    from taumltools.production.cmssw.produced import account_of
+    from taumltools.production.cmssw.run import produce
 
     site, dataset, events = task.site_config.cmssw, task.source, task.part.chunk_events(task.branch)
     check_config(dataset.config)
     files = task.paths_of_files()
     arguments = cms_arguments(dataset, files, events, site.redirector)
-    with TemporaryDirectory(prefix="cmsrun-", dir=site.scratch or None) as name:
-        folder = Path(name)
-        try:
-            report = cms_run(cms_shell(task.site_config), dataset.config, arguments, folder)
-            names = [input_name(file, site.redirector) for file in files]
-            produced = check_produced(folder / OUTPUT, report, names, events)
-        except Exception as error:
-            if kept := _keep_log(task, folder / LOG):
-                error.add_note(f"the whole output is in {kept}")
-            raise
-        _deliver(folder / OUTPUT, path)
+    names = [input_name(file, site.redirector) for file in files]
+    shell, kept = cms_shell(task.site_config), _log_of(task.path)
+    with TemporaryDirectory(prefix="cmsrun-", dir=site.scratch or None) as folder:
+        produced, report = produce(shell, dataset.config, arguments, names, Path(folder), kept, events)
+        _deliver(Path(folder, OUTPUT), path)
     return account_of(produced, report) | {"arguments": list(arguments)}
 
 
@@ -117,16 +111,11 @@ def check_config(config: str) -> None:
         raise ConfigError(f"config '{config}': no such file; which configuration is cmsRun to run?")
 
 
-def _keep_log(task: Any, log: Path) -> Path | None:
-    """Copy the output of a run that failed to where the next one finds it replaced."""
-    if not log.exists():
-        return None
+def _log_of(product: Path) -> Path:
+    """Where the output of a run that failed is kept; the next one replaces it."""
     from tasks.store import store_root
 
-    kept: Path = store_root() / "_logs" / task.path.relative_to(store_root()).with_suffix(".cmsRun.log")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(log, kept)
-    return kept
+    return store_root() / "_logs" / product.relative_to(store_root()).with_suffix(".cmsRun.log")
 
 
 def _deliver(made: Path, path: Path) -> None:

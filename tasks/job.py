@@ -92,7 +92,7 @@ def run_branch(task: Any) -> None:
     """
     from tasks import store
 
-    if store.present({0: task.path}):
+    if store.has(task.path):
         log.info("%s is there already", store.address(task.path))
         return
     inputs = dict(enumerate(task.input_paths()))

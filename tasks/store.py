@@ -61,6 +61,12 @@ def present(paths: Mapping[int, Path]) -> dict[int, tuple[int, int]]:
     return found
 
 
+def has(path: Path) -> bool:
+    """Whether a product exists in the store."""
+    remote = mirror()
+    return bool(remote.has(path)) if remote else path.exists()
+
+
 def bring(paths: Iterable[Path]) -> None:
     """See that products can be read here; does nothing for a local store.
 
@@ -144,17 +150,19 @@ def target(path: Path) -> Any:
     return (law.LocalFileTarget if is_file else law.LocalDirectoryTarget)(str(path))
 
 
-class RemoteFileTarget(law.LocalFileTarget):
-    """A file of a remote store: exists if the server has it."""
+class OnServer:
+    """A target of a remote store: exists if the server has it."""
+
+    abspath: str
 
     def exists(self, **_: Any) -> bool:
         """Ask the server."""
-        return bool(present({0: Path(self.abspath)}))
+        return has(Path(self.abspath))
 
 
-class RemoteFolderTarget(law.LocalDirectoryTarget):
-    """A folder of a remote store: exists if the server has it."""
+class RemoteFileTarget(OnServer, law.LocalFileTarget):
+    """A file of a remote store."""
 
-    def exists(self, **_: Any) -> bool:
-        """Ask the server."""
-        return bool(present({0: Path(self.abspath)}))
+
+class RemoteFolderTarget(OnServer, law.LocalDirectoryTarget):
+    """A folder of a remote store."""

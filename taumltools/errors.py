@@ -6,6 +6,9 @@ batch log is enough to repair the cause.  Programming errors stay ordinary excep
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class TauMLError(Exception):
     """Base of all errors this project raises on purpose."""
@@ -54,3 +57,9 @@ class CrabError(TauMLError):
     def __init__(self, message: str, kind: str = "refused") -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """``"; the nearest names are a, b"`` or an empty string: the end of a message about an unknown name."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    return f"; the nearest names are {', '.join(close)}" if close else ""

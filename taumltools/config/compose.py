@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import shlex
 import typing
@@ -13,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from taumltools.config.campaign import CampaignConfig
-from taumltools.errors import ConfigError
+from taumltools.errors import ConfigError, nearest_names
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 """The folder of all YAML groups, beside the package in the checkout."""
@@ -73,8 +72,7 @@ def _similar(place: tuple[int | str, ...]) -> str:
             group = typing.get_args(group)[-1:]
             group = group[0] if group else None
     names = [field.name for field in dataclasses.fields(group)] if dataclasses.is_dataclass(group) else []
-    near = difflib.get_close_matches(str(place[-1]), names, n=3)
-    return f"; is it {' or '.join(near)}?" if near else ""
+    return nearest_names(str(place[-1]), names)
 
 
 @functools.lru_cache(maxsize=32)

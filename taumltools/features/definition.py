@@ -6,9 +6,8 @@ import ast
 from dataclasses import dataclass
 
 from taumltools.config.features import CELL_FEATURES, FeatureConfig, FeaturesConfig, GridConfig, ObjectBlock
-from taumltools.errors import ConfigError
+from taumltools.errors import ConfigError, nearest_names
 from taumltools.features.expression import Expression, conjuncts, parse
-from taumltools.tuples.columns import nearest_names
 from taumltools.tuples.schema import Schema, tautuple_schema
 
 TRUTH_GROUPS = frozenset({"genLepton", "genParticle", "genJet", "tauSpinner"})

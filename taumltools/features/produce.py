@@ -118,32 +118,3 @@ def check_nan(file: FlatFile, config: FeaturesConfig) -> None:
             f"{config.nan_limit} allows: {'; '.join(bad)}. Say with a condition (valid) where it is defined, "
             "or leave the feature out (enabled: false)"
         )
-
-
-def check_features(file: FlatFile, config: FeaturesConfig) -> None:
-    """Refuse a file that lacks features, blocks or grids of a configuration.
-
-    Args:
-        file: flat tuples.
-        config: the features that are needed.
-
-    Raises:
-        InputError: all that is missing, by name.
-    """
-    layout = file.layout()
-    missing = []
-    for block, features in config.blocks().items():
-        part = block if block in {"taus", "cell_features"} else f"objects/{block}"
-        if part not in layout:
-            missing.append(f"all of {block}")
-        else:
-            missing += [f"{block}.{name}" for name in features if name not in layout[part]]
-    if config.cells is not None:
-        for grid in config.cells.grids:
-            blocks = layout.get(f"cells/{grid}")
-            absent = config.cells.blocks if blocks is None else [b for b in config.cells.blocks if b not in blocks]
-            missing += [f"cells of {block} in the grid {grid}" for block in absent]
-    if missing:
-        raise InputError(
-            f"{file.path}: the flat tuples lack {', '.join(missing)}; they were made with other features: make them again"
-        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taumltools.errors import InputError
+from taumltools.evaluation.roc import make_roc
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,12 @@ def one_vs_rest(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None 
     """
     balanced = balancing_weights(label)
     weight = balanced if weight is None else weight
-    order = np.argsort(-score, kind="stable")
-    score, label, weight = score[order], label[order], weight[order]
-    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)  # of each group of equal scores
-    taken, wrong = np.cumsum(weight * label)[last], np.cumsum(weight * ~label)[last]
-    efficiency, misid, precision = taken / taken[-1], wrong / wrong[-1], taken / (taken + wrong)
-    auc = np.trapezoid(np.append(0, efficiency), np.append(0, misid))
+    roc = make_roc(score, label, weight)
+    efficiency, misid = roc.tpr[1:], roc.fpr[1:]
+    taken, wrong = efficiency * weight[label].sum(), misid * weight[~label].sum()
+    precision = taken / (taken + wrong)
     average = np.sum(np.diff(efficiency, prepend=0) * precision)
-    return OneVsRest(score[last], efficiency, misid, precision, float(auc), float(average))
+    return OneVsRest(roc.threshold[:-1], efficiency, misid, precision, roc.auc, float(average))
 
 
 def thinned(curve: OneVsRest, points: int) -> dict[str, list[float]]:

@@ -13,14 +13,14 @@ import posixpath
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from taumltools.store.listing import present
 from taumltools.store.provenance import sidecar_path
 from taumltools.store.publish import publish, temporary_sibling
-from taumltools.store.remote import RemoteFile, fetch, list_folder, list_names, stat
+from taumltools.store.remote import RemoteFile, exists, fetch, list_folder, list_names, stat
 from taumltools.store.upload import remove_temporaries, rename, upload
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,14 @@ class Mirror:
         }
         return {branch: (local | there)[branch] for branch in paths if branch in local or branch in there}
 
+    def has(self, path: Path) -> bool:
+        """Whether a product exists.
+
+        Raises:
+            ServerError: the server does not answer.
+        """
+        return exists(self.address(path), self.sleep) if self.holds(path) else path.exists()
+
     # ------------------------------------------------------------------ reading
 
     def bring(self, path: Path) -> None:
@@ -87,9 +95,8 @@ class Mirror:
         if not self.holds(path):
             return
         self._copy(path)
-        side = sidecar_path(path)
-        if side.name in list_names(self.address(side.parent), self.sleep):
-            self._copy(side)
+        with suppress(FileNotFoundError):
+            self._copy(sidecar_path(path))
 
     def _copy(self, path: Path) -> None:
         known = self._files(path)
@@ -148,7 +155,7 @@ class Mirror:
         """
 
         def send(temporary: Path) -> None:
-            if self.present({0: path}):
+            if self.has(path):
                 log.info("%s was published by another process meanwhile; keeping that one", self.address(path))
                 return
             if before_rename:
@@ -177,7 +184,7 @@ class Mirror:
         Raises:
             ServerError: the server does not answer or refuses.
         """
-        if self.present({0: path}):
+        if self.has(path):
             return
         for each in (sidecar_path(path), path):
             if each.exists():
@@ -190,7 +197,7 @@ class Mirror:
         Raises:
             ServerError: the server does not answer.
         """
-        if self.holds(path) and not self.present({0: path}):
+        if self.holds(path) and not self.has(path):
             _forget(path)
 
     def put_aside(self, path: Path, name: str) -> None:

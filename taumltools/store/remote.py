@@ -185,6 +185,35 @@ def list_folder(url: str, sleep: Callable[[float], None] = time.sleep) -> list[R
     return persist(f"listing {url}", ask, sleep)
 
 
+def is_there(files: Any, path: str) -> bool:
+    """Whether there is a file or a folder; only the server's own word counts, a failure is none.
+
+    Args:
+        files: a file system, of :func:`connect`.
+        path: on it.
+    """
+    try:
+        files.info(path)
+    except Exception as error:  # fsspec's file systems raise what they like
+        if isinstance(error, FileNotFoundError) or _is_gone(error):
+            return False
+        raise
+    return True
+
+
+def exists(url: str, sleep: Callable[[float], None] = time.sleep) -> bool:
+    """Whether a server has a file or a folder.
+
+    Args:
+        url: its address.
+        sleep: how to wait.
+
+    Raises:
+        ServerError: the server does not answer.
+    """
+    return bool(persist(f"asking for {url}", lambda: is_there(*connect(url)), sleep))
+
+
 def list_names(url: str, sleep: Callable[[float], None] = time.sleep) -> dict[str, tuple[int, int]]:
     """What is in a remote folder, files and folders.
 

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from taumltools.errors import StoreError
 from taumltools.store.publish import temporary_sibling
-from taumltools.store.remote import BLOCK, connect, persist
+from taumltools.store.remote import BLOCK, connect, is_there, persist
 
 log = logging.getLogger(__name__)
 
@@ -72,24 +71,13 @@ def _name(hidden: str, url: str, is_folder: bool) -> None:
     """Rename on the server; an earlier try may have done it without being told so."""
     files, old = connect(hidden)
     _, new = connect(url)
-    if not _exists(files, old) and _exists(files, new):
+    if not is_there(files, old) and is_there(files, new):
         return
-    if is_folder and _exists(files, new):
+    if is_folder and is_there(files, new):
         log.info("%s was published by another process meanwhile; keeping that one", url)
         files.rm(old, recursive=True)
         return
     files.mv(old, new, recursive=is_folder)
-
-
-def _exists(files: Any, path: str) -> bool:
-    """Whether there is something; only the server's own word counts, not a failure."""
-    try:
-        files.info(path)
-    except Exception as error:  # fsspec's file systems raise what they like
-        if isinstance(error, FileNotFoundError) or "3011" in str(error):
-            return False
-        raise
-    return True
 
 
 def rename(url: str, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -125,7 +113,7 @@ def remove_temporaries(url: str, sleep: Callable[[float], None] = time.sleep) ->
 
     def act() -> int:
         files, there = connect(url)
-        if not _exists(files, there):
+        if not is_there(files, there):
             return 0
         left = [info["name"] for info in files.ls(there, detail=True) if _is_temporary(info["name"])]
         for name in left:

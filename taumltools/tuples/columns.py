@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,12 +65,6 @@ def missing_value(branch: Branch) -> float | int | bool:
 def missing_column(branch: Branch, size: int) -> np.ndarray:
     """A column of ``size`` missing values of a branch, in memory form."""
     return np.full(size, missing_value(branch), branch.dtype)
-
-
-def nearest_names(name: str, known: Iterable[str]) -> str:
-    """``"; the nearest names are a, b"`` or an empty string."""
-    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
-    return f"; the nearest names are {', '.join(close)}" if close else ""
 
 
 def checked(column: np.ndarray, name: str, dtype: np.dtype) -> np.ndarray:

@@ -11,8 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from taumltools.errors import InputError
-from taumltools.tuples.columns import nearest_names
+from taumltools.errors import InputError, nearest_names
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.generations import generation, old_branches
 from taumltools.tuples.schema import tautuple_schema

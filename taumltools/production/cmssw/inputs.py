@@ -86,15 +86,33 @@ def _of_catalogue(dataset: str, shell: CmsShell) -> list[ListedFile]:
             f"'{DAS}{dataset}' is no dataset: expected das:/primary/processed/TIER, for private ones followed by "
             "' instance=prod/phys03'"
         )
+    return parse_answer(ask_catalogue(shell, f"file dataset={dataset}", dataset, "-json"), dataset)
+
+
+def ask_catalogue(shell: CmsShell, query: str, dataset: str, *options: str) -> str:
+    """What ``dasgoclient`` answers.
+
+    Args:
+        shell: where it is found.
+        query: in its language.
+        dataset: for messages.
+        options: of the client, e.g. ``-json``.
+
+    Returns:
+        Its output.
+
+    Raises:
+        ServerError: the catalogue does not answer.
+    """
     with TemporaryDirectory(prefix="das-") as folder:
-        out, log = Path(folder, "answer.json"), Path(folder, "das.log")
-        query = shlex.quote(f"file dataset={dataset}")
-        code = shell.run(f"dasgoclient -query={query} -json > {shlex.quote(str(out))}", Path(folder), log)
+        out, log = Path(folder, "answer"), Path(folder, "das.log")
+        line = shlex.join(["dasgoclient", f"-query={query}", *options])
+        code = shell.run(f"{line} > {shlex.quote(str(out))}", Path(folder), log)
         if code:
             raise ServerError(
                 f"the catalogue did not answer for {dataset} (dasgoclient: exit code {code}); is the proxy valid? It said:\n{tail(log)}"
             )
-        return parse_answer(out.read_text(encoding="utf-8"), dataset)
+        return out.read_text(encoding="utf-8")
 
 
 def parse_answer(text: str, dataset: str) -> list[ListedFile]:

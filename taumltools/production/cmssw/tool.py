@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from taumltools.batch.messages import tail as last_lines
 from taumltools.config.cmssw import CmsswConfig
 from taumltools.errors import ConfigError, ProgramError, ServerError
 from taumltools.production.cmssw.jobreport import JobReport, read_job_report
@@ -126,17 +126,5 @@ def _raise(report: JobReport, ended: str, folder: Path) -> None:
 
 
 def tail(path: Path, lines: int = TAIL) -> str:
-    """The last lines of a file of text.
-
-    Args:
-        path: the file.
-        lines: how many.
-
-    Returns:
-        They; empty if there is no file.
-    """
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(os.path.getsize(path) - 200 * lines, 0))
-        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    """The last lines of a log, as one text; empty if there is none."""
+    return "\n".join(last_lines(path, lines))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-import shlex
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from taumltools.errors import InputError, ServerError
+from taumltools.errors import InputError
 from taumltools.production.cmssw.arguments import OUTPUT, input_name
-from taumltools.production.cmssw.produced import check_produced
-from taumltools.production.cmssw.tool import LOG, CmsShell, cms_run, tail
+from taumltools.production.cmssw.inputs import ask_catalogue
+from taumltools.production.cmssw.run import produce
+from taumltools.production.cmssw.tool import CmsShell
 from taumltools.production.crab.jobs import CrabJob
 from taumltools.production.crab.lumis import Sections, to_mask
 from taumltools.store import publish
@@ -90,16 +91,8 @@ class RestRunner:
 
     def _ask(self, job: CrabJob, run: int) -> dict[str, Sections]:
         instance = "" if job.input_dbs == "global" else f" instance=prod/{job.input_dbs}"
-        query = shlex.quote(f"file,run,lumi dataset={job.dataset} run={run}{instance}")
-        with TemporaryDirectory(prefix="das-") as name:
-            out, said = Path(name, "answer.txt"), Path(name, "das.log")
-            code = self.shell.run(f"dasgoclient -query={query} > {shlex.quote(str(out))}", Path(name), said)
-            if code:
-                raise ServerError(
-                    f"the catalogue did not answer for {job.dataset} (dasgoclient: exit code {code}); is the proxy valid? It "
-                    f"said:\n{tail(said)}"
-                )
-            return parse_sections(out.read_text(encoding="utf-8").splitlines(), job.dataset)
+        answer = ask_catalogue(self.shell, f"file,run,lumi dataset={job.dataset} run={run}{instance}", job.dataset)
+        return parse_sections(answer.splitlines(), job.dataset)
 
     def _run_one(self, job: CrabJob, file: str, sections: Sections, path: Path) -> None:
         source = input_name(file, self.redirector)
@@ -114,15 +107,8 @@ class RestRunner:
                 "maxEvents=-1",
                 f"output={OUTPUT}",
             ]
-            try:
-                report = cms_run(self.shell, job.config, words, folder)
-            except Exception as error:
-                kept = path.with_suffix(".log")
-                kept.write_bytes((folder / LOG).read_bytes() if (folder / LOG).exists() else b"")
-                error.add_note(f"the whole output is in {kept}")
-                raise
-            check_produced(folder / OUTPUT, report, [source], None)
-            temporary.write_bytes((folder / OUTPUT).read_bytes())
+            produce(self.shell, job.config, words, [source], folder, path.with_suffix(".log"))
+            shutil.move(folder / OUTPUT, temporary)
 
 
 def parse_sections(lines: Iterable[str], dataset: str) -> dict[str, Sections]:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import uproot
 
-from taumltools.config.features import CellsConfig, FeatureConfig, GridConfig
 from taumltools.errors import InputError
-from taumltools.features.flat import FlatFile, check_features, make_flat, produce_flat, write_flat
+from taumltools.features.flat import FlatFile, make_flat, produce_flat, write_flat
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
@@ -99,19 +98,3 @@ def test_nan_above_the_limit_is_refused_with_its_numbers(tmp_path, config, tuple
         check_nan(file, dataclasses.replace(config, nan_limit=0.5))
         with pytest.raises(InputError, match=r"nan_limit = 0\.4 allows: taus\.prongs: 1 of 2\. Say with a condition"):
             check_nan(file, dataclasses.replace(config, nan_limit=0.4))
-
-
-def test_a_file_with_other_features_is_refused_by_name(tmp_path, config):
-    write_flat(tmp_path / "a.h5", [make_flat(mock_tuples(10), config)], config=config)
-    block = dataclasses.replace(config.objects["pf"], max_objects=0)
-    more = dataclasses.replace(
-        config,
-        taus={**config.taus, "rho": FeatureConfig()},
-        objects={"pf": block, "muon": dataclasses.replace(block, collection="muon")},
-        cells=CellsConfig({"inner": GridConfig(3, 3, 0.1)}, {"all": ("pf",)}, {"tau_pt": FeatureConfig()}),
-    )
-    with FlatFile(tmp_path / "a.h5") as file:
-        check_features(file, config)
-        with pytest.raises(InputError) as caught:
-            check_features(file, more)
-    assert "lack taus.rho, all of cell_features, all of muon, cells of pf in the grid inner" in str(caught.value)

@@ -6,13 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from taumltools.errors import InputError
+from taumltools.errors import InputError, nearest_names
 from taumltools.tuples.columns import (
     checked,
     complete,
     missing_column,
     missing_value,
-    nearest_names,
     to_file,
     to_memory,
 )
