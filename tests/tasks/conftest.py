@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import luigi
 import pytest
 
 import tasks.bundles
+from tests.tasks.making import forget_tasks
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def store(tmp_path, monkeypatch):
     for name in ("TAUML_BATCH", "TAUML_SITE", "CONDOR_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
-    luigi.task_register.Register.clear_instance_cache()  # tasks remember their folder, a status that it was shown
+    forget_tasks()  # tasks remember their folder, a status that it was shown
     return tmp_path / "store"
 
 

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-import luigi
+import luigi.task_register
 import pytest
+
+
+def forget_tasks():
+    """Let the next task be made anew: luigi keeps tasks of the same parameters, and ours remember their folder.
+
+    Through the class of a task, as in ``Training.clear_instance_cache()``, luigi would give law's metaclass a cache
+    of its own, and from then on this function would empty one that nothing uses.
+    """
+    luigi.task_register.Register.clear_instance_cache()
 
 
 def make(task):
@@ -35,7 +44,7 @@ def prepare_training(root, **parameters):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAUML_STORE", str(root))
-        luigi.task_register.Register.clear_instance_cache()
+        forget_tasks()
         task = Training(**parameters)
         features = task.setting("features")
         for number, path in enumerate(task.upstream()["flat"].paths()):
@@ -45,4 +54,4 @@ def prepare_training(root, **parameters):
             upstream = task_class(**parameters)
             for branch in range(upstream.n_branches()):
                 upstream.req_branch(branch).run()
-    luigi.task_register.Register.clear_instance_cache()
+    forget_tasks()

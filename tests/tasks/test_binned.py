@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import luigi.task_register
 import numpy as np
 import pytest
 
@@ -16,7 +15,7 @@ from taumltools.store import read_sidecar
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
 from taumltools.tuples.truth import TauType
-from tests.tasks.making import make
+from tests.tasks.making import forget_tasks, make
 
 DATA = Path(__file__).parents[1] / "data/cms_tools/v1"
 EDGES = {"pt_bins": ("20", "40", "80", "1000"), "eta_bins": ("0", "1.15", "2.3")}
@@ -97,7 +96,7 @@ def test_an_earlier_size_list_is_used(outside, tmp_path, caplog):
     old = tmp_path / "old.txt"
     old.write_text(text)
     first.path.unlink()
-    luigi.task_register.Register.clear_instance_cache()
+    forget_tasks()
     with caplog.at_level("INFO"):
         again = make(task(CreateTupleSizeList, input=str(outside), prev_output=str(old), **EDGES))
     assert again.path.read_text() == text

@@ -8,20 +8,19 @@ import sys
 import tarfile
 from pathlib import Path
 
-import luigi
-import luigi.task_register
 import pytest
 
 from tasks.bundles import BundleEnvironment, BundleRepository, BundleTask, bundles
 from taumltools.errors import InputError
 from taumltools.store import read_sidecar, sidecar_path
+from tests.tasks.making import forget_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def forget():
     """Tasks remember what they saw; a new process would not."""
-    luigi.task_register.Register.clear_instance_cache()
+    forget_tasks()
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from taumltools.store import read_sidecar
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
 from tests.standins.grid import BASE, CRAB, DATASET, Grid, dataset_files
+from tests.tasks.making import forget_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 LAW = str(Path(sys.executable).with_name("law"))
@@ -194,15 +195,15 @@ def test_a_changed_job_file_is_another_production(grid, tmp_path, store):
     words = dict(zip(*[iter(dataset(tmp_path, grid))] * 2, strict=True))
     options = {name.removeprefix("--"): value for name, value in words.items()}
     before = CrabProduction(**options).identity
-    CrabProduction.clear_instance_cache()
+    forget_tasks()
     assert CrabProduction(**options).identity == before
-    CrabProduction.clear_instance_cache()
+    forget_tasks()
     (tmp_path / "jobs.txt").write_text(f"sampleType=MC_17\nDY {DATASET}\n")
     assert CrabProduction(**options).identity != before
 
 
 def task_of(kind, words):
-    kind.clear_instance_cache()
+    forget_tasks()
     options = dict(zip(*[iter(words)] * 2, strict=True))
     return kind(**{name.removeprefix("--"): value for name, value in options.items()})
 

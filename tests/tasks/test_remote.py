@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import luigi
-import luigi.task_register
 import pytest
 from luigi.cmdline_parser import CmdlineParser
 
@@ -28,6 +27,7 @@ from taumltools.batch.layout import Layout
 from taumltools.batch.ledger import Ledger
 from taumltools.batch.lock import driver_lock
 from taumltools.errors import BatchError, ConfigError
+from tests.tasks.making import forget_tasks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -335,7 +335,7 @@ def test_another_name_of_the_store_is_the_same_workflow(tmp_path, monkeypatch):
     ids = set()
     for name in ("real", "link"):
         monkeypatch.setenv("TAUML_STORE", str(tmp_path / name))
-        luigi.task_register.Register.clear_instance_cache()
+        forget_tasks()
         ids.add(workflow_id(make(Words).state_folder))
     assert len(ids) == 1
     folder = make(Words).state_folder

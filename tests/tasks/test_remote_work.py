@@ -8,8 +8,6 @@ import os
 import tarfile
 from pathlib import Path
 
-import luigi
-import luigi.task_register
 import pytest
 
 import tasks.bundles
@@ -24,6 +22,7 @@ from taumltools.batch.resources import Resources
 from taumltools.config import load_campaign
 from taumltools.errors import InputError, PoolError, StoreError
 from taumltools.store import read_sidecar, sidecar_path
+from tests.tasks.making import forget_tasks
 
 RESOURCES = Resources(1, 1000)
 
@@ -320,11 +319,11 @@ def ran_elsewhere(made, branch, monkeypatch, tmp_path):
         scratch = tmp_path / "scratch"
         there.setenv("TAUML_STORE", str(scratch))
         there.setenv("TAUML_DELIVERY", str(made.layout.delivery(branch, 1)))
-        luigi.task_register.Register.clear_instance_cache()
+        forget_tasks()
         make_inputs(RemoteWork(After(version="v1", campaign="tiny"), Layout(scratch)))
         report, task = attempt(specification, branch)
         deliver(specification, report, task, branch, 1)
-    luigi.task_register.Register.clear_instance_cache()
+    forget_tasks()
 
 
 def test_delivery_is_published_with_a_true_sidecar(work, monkeypatch, tmp_path):

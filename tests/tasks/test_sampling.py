@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import luigi
-import luigi.task_register
 import numpy as np
 import pytest
 import uproot
@@ -22,7 +20,7 @@ from taumltools.store import read_sidecar
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
-from tests.tasks.making import make
+from tests.tasks.making import forget_tasks, make
 
 WIDE = {"pt_bins": ("20", "40", " 100", "1000"), "eta_bins": ("0", "1.2", "2.4"), "enable_emptybin": True}
 SIZES = {"DY/a_1.arrow": 900, "DY/a_2.root": 500, "TT/b_1.arrow": 700}
@@ -107,7 +105,7 @@ def test_a_folder_is_the_same_by_whatever_name_it_is_called(outside, monkeypatch
     assert len(same) == 1
     (outside.parent / "other" / outside.name).mkdir(parents=True)
     monkeypatch.chdir(outside.parent / "other")
-    luigi.task_register.Register.clear_instance_cache()
+    forget_tasks()
     assert task(ListTuples, input=outside.name).folder not in same
 
 
@@ -155,7 +153,7 @@ def test_a_list_with_wrong_numbers_is_refused_before_anything_is_mixed(outside, 
     with pytest.raises(InputError, match=r"a_2.root: the list states 501 entries, the file has 500"):
         make(task(CountTuples, input=str(path), prefix=str(outside)))
     path.write_text("x/DY/a_1.arrow 900\nx/DY/a_2.root 500\n")
-    luigi.task_register.Register.clear_instance_cache()  # another call: the list is read again
+    forget_tasks()  # another call: the list is read again
     workflow = make(task(CountTuples, input=str(path), prefix=str(outside)))
     listed = [json.loads((folder / "files.json").read_text())["files"] for folder in workflow.paths()]
     assert sorted(file["entries"] for files in listed for file in files) == [500, 900]
