@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 
@@ -10,8 +9,7 @@ from taumltools.errors import InputError
 from taumltools.htt.foldfile import FoldFile, write_foldfile
 from taumltools.htt.pandasfile import read_pandas, write_pandas
 from taumltools.htt.table import EventTable
-
-LUMIN_PYTHON = os.environ.get("TAUML_LUMIN_PYTHON", "")
+from tests.outside import LUMIN_PYTHON, needs_lumin, run_outside
 
 LUMIN = """
 import sys, warnings
@@ -88,11 +86,10 @@ def test_missing_column_is_named(tmp_path):
         file.read(["weight"])
 
 
-@pytest.mark.skipif(not LUMIN_PYTHON, reason="TAUML_LUMIN_PYTHON names no Python that has lumin")
+@needs_lumin
 def test_lumin_reads_it(tmp_path):
-    done = subprocess.run([LUMIN_PYTHON, "-c", LUMIN, str(write(tmp_path / "a.hdf5"))], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert [line for line in done.stdout.splitlines() if "datapoints" not in line] == [
+    printed = run_outside(LUMIN_PYTHON, LUMIN, write(tmp_path / "a.hdf5"))
+    assert [line for line in printed.splitlines() if "datapoints" not in line] == [
         "2 ['m'] ['njets'] target {'njets': {'0': 0.0, '1': 3.0}}",
         "[0.5, 2.5, 1.5, 3.5, 4.5] [0.0, 0.0, 1.0, 1.0, 1.0] [0, 0, 1, 1, 2]",
         "[9223372036854775808, 2, 1, 3, 4]",

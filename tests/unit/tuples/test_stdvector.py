@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import awkward as ak
@@ -20,6 +16,7 @@ from taumltools.errors import InputError
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.stdvector import VectorLayout, VectorTreeWriter
 from taumltools.tuples.ttree_header import LEAVES
+from tests.outside import ROOT_PYTHON, needs_root, run_outside
 
 GOLDEN = Path(__file__).parents[2] / "data/cms_tools"
 TYPES = [np.dtype(code) for code in LEAVES]
@@ -259,9 +256,6 @@ def test_type_that_a_tree_cannot_hold(tmp_path):
     assert not (tmp_path / "x.root").exists()
 
 
-ROOT_PYTHON = os.environ.get("TAUML_ROOT_PYTHON") or (sys.executable if importlib.util.find_spec("ROOT") else "")
-"""A Python with ROOT, which is no part of the environment."""
-
 READ = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -291,7 +285,7 @@ print(json.dumps(out))
 """
 
 
-@pytest.mark.skipif(not ROOT_PYTHON, reason="ROOT is not installed; TAUML_ROOT_PYTHON may name a Python that has it")
+@needs_root
 def test_root_reads_it(tmp_path):
     """Entry by entry, every type and compression, and through RDataFrame, without any complaint."""
     rng = np.random.default_rng(5)
@@ -305,10 +299,7 @@ def test_root_reads_it(tmp_path):
     for compression in (("none", 0), ("zstd", 19), ("lz4", 1), ("lz4", 9), ("zlib", 1), ("lzma", 9)):
         paths.append(tmp_path / "{}{}.root".format(*compression))
         write(paths[-1], tuples.slice(0, 70), tuples.slice(70, 100), compression=compression)
-    done = subprocess.run([ROOT_PYTHON, "-c", READ, *paths], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    out = json.loads(done.stdout)
+    out = json.loads(run_outside(ROOT_PYTHON, READ, *paths))
     for found in out:
         assert found["clusters"] == [0, 70, 100]
         assert len(found["entries"]) == 100
