@@ -40,6 +40,22 @@ class Home:
     look: tuple[str, ...] = ()
 
 
+def environment(pool, folder: Path, store: Path, root: Path = ROOT) -> dict[str, str]:
+    """Variables of a driver on the pool.
+
+    Args:
+        pool: the pool fixture.
+        folder: for law's own files.
+        store: where products go.
+        root: the checkout.
+    """
+    kept = {name: v for name, v in os.environ.items() if not name.startswith(("TAUML_", "LAW__", "MLFLOW_"))}
+    return kept | pool.env | {
+        "TAUML_STORE": str(store), "TAUML_SITE": "local-pool", "PYTHONPATH": str(root),
+        "LAW_HOME": str(folder / "law"), "LAW_CONFIG_FILE": str(root / "law.cfg"),
+    }  # fmt: skip
+
+
 class Flow:
     """A workflow with a plan of failures.
 
@@ -71,12 +87,8 @@ class Flow:
         self.plan = folder / "plan.json"
         self.plan.write_text(json.dumps((plan or {}) | ({"look": home.look} if home else {})))
         self.diary = Path(f"{self.plan}.d")
-        self.env = {name: v for name, v in os.environ.items() if not name.startswith(("TAUML_", "LAW__"))}
-        self.env |= pool.env | {
-            "TAUML_STORE": str(self.store), "TAUML_SITE": site,
-            "PYTHONPATH": f"{home.root}:{home.bindings}" if home else str(ROOT),
-            "LAW_HOME": str(folder / "law"), "LAW_CONFIG_FILE": str(self.root / "law.cfg"),
-        }  # fmt: skip
+        self.env = environment(pool, folder, self.store, self.root)
+        self.env |= {"TAUML_SITE": site, "PYTHONPATH": f"{home.root}:{home.bindings}" if home else str(ROOT)}
 
     # ------------------------------------------------------------------ the command
 
