@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from taumltools.errors import ConfigError
@@ -83,37 +82,3 @@ def recovery(job: CrabJob, number: int) -> Recovery:
             smaller, max_memory=max(job.max_memory, LAST_MEMORY), ignore_locality=True, whitelist=whitelist
         )
     return Recovery(number, local, last, smaller, LAST_RUNTIME if last or local else None)
-
-
-def representatives(
-    files: Mapping[str, Iterable[tuple[int, int]]], missing: Iterable[str]
-) -> dict[str, tuple[int, int]]:
-    """One run and luminosity section for each missing file, by which CRAB finds it again.
-
-    Args:
-        files: runs and luminosity sections of all files of the dataset.
-        missing: files that were not processed.
-
-    Returns:
-        Run and luminosity section by file; such that lie in no other file are preferred.
-
-    Raises:
-        ConfigError: a missing file is not in the dataset, or has no luminosity section.
-
-    Examples:
-        >>> representatives({"a": [(1, 1), (1, 2)], "b": [(1, 1)]}, ["a"])
-        {'a': (1, 2)}
-    """
-    sections = {name: sorted(set(found)) for name, found in files.items()}
-    counts: dict[tuple[int, int], int] = {}
-    for found in sections.values():
-        for section in found:
-            counts[section] = counts.get(section, 0) + 1
-    chosen = {}
-    for name in missing:
-        if name not in sections:
-            raise ConfigError(f"{name}: is not a file of the dataset")
-        if not sections[name]:
-            raise ConfigError(f"{name}: has no luminosity section, so that CRAB cannot be told to process it")
-        chosen[name] = min(sections[name], key=lambda section: (counts[section], section))
-    return chosen

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from taumltools.errors import ConfigError
 from taumltools.production.crab.jobs import CrabJob
-from taumltools.production.crab.recovery import files_per_job, recovery, representatives
+from taumltools.production.crab.recovery import files_per_job, recovery
 
 JOB = CrabJob("DY", "/a/b/c", units_per_job=20, max_recoveries=4, whitelist=("T2_X",), whitelist_final=("T2_DE",))
 
@@ -43,24 +43,3 @@ def test_files_of_a_job_never_grow_and_end_at_one(units, last):
     assert counts[0] == units
     assert counts == sorted(counts, reverse=True)
     assert counts[last:] == [1] * 3
-
-
-@given(
-    st.dictionaries(
-        st.text("abc", min_size=1), st.sets(st.tuples(st.integers(1, 3), st.integers(1, 5)), min_size=1), min_size=1
-    )
-)
-def test_every_missing_file_is_addressed_by_a_section_of_its_own_if_it_has_one(files):
-    found = representatives(files, list(files))
-    for name, section in found.items():
-        assert section in files[name]
-        others = set().union(*(v for k, v in files.items() if k != name), set())
-        if set(files[name]) - others:
-            assert section not in others
-
-
-def test_files_that_cannot_be_addressed_are_named():
-    with pytest.raises(ConfigError, match="b: is not a file of the dataset"):
-        representatives({"a": [(1, 1)]}, ["b"])
-    with pytest.raises(ConfigError, match="a: has no luminosity section"):
-        representatives({"a": []}, ["a"])
