@@ -265,18 +265,18 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
     def run(self) -> None:
         """Make, validate and publish the product of this branch, with its side-car."""
         from taumltools.config.identity import plain
-        from taumltools.store import Record, measure
+        from taumltools.store import Record, files_of, measure
 
         inputs = self.input_paths()
         store.bring(inputs)
         with (
             store.names_copies(),
-            store.publish(self.path, self.validate, lambda _: record().write(self.path)) as temporary,
+            store.publish(self.path, self.validate, lambda made: record(made).write(self.path)) as temporary,
         ):
             with measure() as usage:
                 details = self.produce(temporary)
 
-            def record() -> Record:
+            def record(made: Path) -> Record:
                 return Record(
                     task=type(self).__name__,
                     branch=self.branch,
@@ -287,6 +287,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
                     seed=self.random_seed().entropy if "seed" in self.reads() else None,
                     inputs=[{"path": store.address(p), "bytes": size_of(p)} for p in inputs],
                     details=details,
+                    files=files_of(made),
                     usage=usage,
                 )
 

@@ -110,8 +110,20 @@ class CountSpectra(FineBinsTask, DatasetTask):
         from taumltools.sampling.spectra import count_spectra
 
         spectra = count_spectra(self.input_paths()[0], self.fine_bins)
+        if not spectra.entries:
+            self._refuse_if_all_are_empty()
         spectra.save(path)
         return {"entries": spectra.entries, "entries_by_type": dict(spectra.entries_by_type)}
+
+    def _refuse_if_all_are_empty(self) -> None:
+        """A file may be empty, the dataset not; the branch whose tuples came last sees all the others."""
+        from taumltools.production.account import refuse_empty_dataset
+        from taumltools.store import read_sidecar, sidecar_path
+
+        files = self.upstream()["tuples"].paths()
+        if all(sidecar_path(file).exists() for file in files):
+            entries = (read_sidecar(file)["details"]["entries"] for file in files)
+            refuse_empty_dataset(self.dataset, self.sample, sum(entries))
 
     def validate(self, path: Path) -> None:
         """The file reads back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taumltools.store.listing import present
-from taumltools.store.provenance import Record, Usage, measure, read_sidecar, sidecar_path
+from taumltools.store.provenance import Record, Usage, files_of, measure, read_sidecar, sidecar_path
 from taumltools.store.publish import publish
 
-__all__ = ["Record", "Usage", "measure", "present", "publish", "read_sidecar", "sidecar_path"]
+__all__ = ["Record", "Usage", "files_of", "measure", "present", "publish", "read_sidecar", "sidecar_path"]

@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from taumltools.errors import StoreError
 from taumltools.store.listing import present
-from taumltools.store.provenance import sidecar_path
+from taumltools.store.provenance import files_of, read_sidecar, sidecar_path
 from taumltools.store.publish import publish, temporary_sibling
 from taumltools.store.remote import RemoteFile, exists, fetch, list_folder, list_names, stat
 from taumltools.store.upload import remove_temporaries, rename, upload
@@ -90,6 +91,7 @@ class Mirror:
 
         Raises:
             FileNotFoundError: the server does not have it.
+            StoreError: it is a folder, and files are missing of those that its side-car lists.
             ServerError: the server does not answer.
         """
         if not self.holds(path):
@@ -97,6 +99,18 @@ class Mirror:
         self._copy(path)
         with suppress(FileNotFoundError):
             self._copy(sidecar_path(path))
+        self._refuse_incomplete(path)
+
+    def _refuse_incomplete(self, path: Path) -> None:
+        if not path.is_dir() or not sidecar_path(path).exists():
+            return
+        listed = read_sidecar(path).get("files", [])
+        missing = sorted(set(listed) - set(files_of(path)))
+        if missing:
+            raise StoreError(
+                f"{self.address(path)}: {len(missing)} of its {len(listed)} files are missing on the server, e.g. {missing[0]}; "
+                "remove the whole folder there, and its task makes it again"
+            )
 
     def _copy(self, path: Path) -> None:
         known = self._files(path)
@@ -108,6 +122,7 @@ class Mirror:
             _stamp(path, known)
             return
         with publish(path) as temporary:
+            temporary.mkdir()
             for name, file in known.items():
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
                 fetch(file.url, temporary / name, self.sleep)

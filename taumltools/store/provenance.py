@@ -73,6 +73,7 @@ class Record:
         seed: entropy of the task's random stream.
         inputs: paths the task read, with what is known of each (entries, bytes).
         details: what the task reports about its product.
+        files: names of the files of a product that is a folder, see :func:`files_of`.
         usage: time and memory.
     """
 
@@ -85,6 +86,7 @@ class Record:
     seed: int | None = None
     inputs: list[dict[str, Any]] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
 
     def as_json(self) -> dict[str, Any]:
@@ -100,6 +102,20 @@ class Record:
 
         with publish(sidecar_path(product), replace=True) as temporary:
             temporary.write_text(json.dumps(self.as_json(), indent=1) + "\n", encoding="utf-8")
+
+
+def files_of(product: Path) -> list[str]:
+    """Names of all files of a product that is a folder, relative to it and sorted; none of one that is a file.
+
+    Examples:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> (folder / "deep").mkdir()
+        >>> (folder / "deep/a.txt").touch()
+        >>> files_of(folder), files_of(folder / "deep/a.txt")
+        (['deep/a.txt'], [])
+    """
+    return sorted(file.relative_to(product).as_posix() for file in product.rglob("*") if file.is_file())
 
 
 def sidecar_path(product: Path) -> Path:

@@ -207,6 +207,8 @@ def test_dataset_without_any_entry_is_an_error_where_it_is_used(thinned):
     make(ProduceTuples(**options, dataset="mine"))
     with pytest.raises(InputError, match="dataset 'mine' has no entries in sample 'train', its selection left nothing"):
         make(ShuffleMergeSpectral(**options, **BINS, enable_emptybin=True))
+    with pytest.raises(InputError, match="dataset 'mine' has no entries in sample 'train'"):
+        make(CountSpectra(**options, dataset="mine"))
     with pytest.raises(InputError, match="nothing to merge: the 2 files have no entries"):
         make(MergeTuples(**options, dataset="mine"))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 
 import pytest
 
 import taumltools.store.remote as remote
-from taumltools.errors import ServerError
+from taumltools.errors import ServerError, StoreError
 from taumltools.store.mirror import Mirror
-from taumltools.store.provenance import sidecar_path
+from taumltools.store.provenance import files_of, sidecar_path
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +32,9 @@ def make(mirror, name="demo/a.root", text="content", side="{}"):
     return path
 
 
-def make_folder(mirror, name="demo/a.d"):
+def make_folder(mirror, name="demo/a.d", write_side=None):
     path = mirror.root / name
-    with mirror.publish(path) as temporary:
+    with mirror.publish(path, None, write_side) as temporary:
         (temporary / "deep").mkdir(parents=True)
         (temporary / "deep/two.txt").write_text("22")
     return path
@@ -160,6 +161,23 @@ def test_invalid_products_are_put_aside_and_rests_removed(mirror, xrootd_server)
     (xrootd_server.data / "store/demo/.b.tmp-host-1-abc.root").write_text("half")
     mirror.clean(path.parent)
     assert there(xrootd_server) == ["demo/.a.root.invalid-1", "demo/a.root.meta.json"]
+
+
+@pytest.mark.parametrize("rest", [["one.txt"], []])
+def test_a_folder_whose_files_were_removed_on_the_server_is_named(mirror, xrootd_server, rest):
+    """It was brought as it was, and whoever read it did not find a file of the mirror."""
+    path = mirror.root / "demo/a.d"
+    sidecar_path(path).parent.mkdir(parents=True)
+    make_folder(mirror, write_side=lambda made: sidecar_path(path).write_text(json.dumps({"files": files_of(made)})))
+    there = xrootd_server.data / "store/demo/a.d"
+    for name in rest:
+        (there / name).touch()  # more than the list is nothing bad
+    mirror.bring(path)
+    shutil.rmtree(there / "deep")
+    with pytest.raises(
+        StoreError, match=r"root://.*a\.d: 1 of its 1 files are missing on the server, e.g. deep/two.txt"
+    ):
+        mirror.bring(path)
 
 
 def test_what_was_made_elsewhere_is_sent(mirror, xrootd_server):
