@@ -69,6 +69,8 @@ def parameters(config: BoostingConfig, classes: int) -> dict[str, Any]:
 
 
 def _record(history: History, tell: Told, config: BoostingConfig) -> Callable[[Any], None]:
+    """A callback of LightGBM that keeps the figures of each round and tells those of every ``metric_freq``-th."""
+
     def record(state: Any) -> None:
         figures = {
             (f"val_{metric}" if part == "val" else metric).replace("multi_", "").replace("binary_", ""): float(value)

@@ -82,7 +82,15 @@ def one_vs_rest(score: np.ndarray, label: np.ndarray, weight: np.ndarray | None 
 
 
 def thinned(curve: OneVsRest, points: int) -> dict[str, list[float]]:
-    """At most so many points of the curves, evenly spread in efficiency, first and last kept, as plain lists."""
+    """At most so many points of the curves, evenly spread in efficiency, first and last kept.
+
+    Args:
+        curve: all points.
+        points: how many at most, besides the two ends.
+
+    Returns:
+        Plain lists by name: ``threshold``, ``efficiency``, ``misid``, ``precision``.
+    """
     wanted = np.searchsorted(curve.efficiency, np.linspace(0, 1, points))
     keep = np.unique(np.append(np.minimum(wanted, len(curve.efficiency) - 1), [0, len(curve.efficiency) - 1]))
     names = ("threshold", "efficiency", "misid", "precision")

@@ -156,7 +156,12 @@ def _metrics(
 
 
 def save_evaluation(path: Path, evaluation: Evaluation) -> None:
-    """Write figures as JSON, which has no NaN."""
+    """Write figures as JSON, which has no NaN.
+
+    Args:
+        path: the file.
+        evaluation: of :func:`evaluate`.
+    """
     path.write_text(json.dumps(evaluation, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -151,7 +151,17 @@ def _lepton_veto(leptons: int, min_pt: float) -> Any:
 
 
 def worth_simulating(particles: Particles, channel: str, relaxed: bool, config: EventSimulationConfig) -> np.ndarray:
-    """Events that go into the detector, as a mask of shape (n_events,)."""
+    """Events that go into the detector: all, or those with generated legs near the cuts.
+
+    Args:
+        particles: the event record.
+        channel: ``tt`` or ``em``.
+        relaxed: whether jets are taken for legs; then all events go.
+        config: the cuts.
+
+    Returns:
+        Mask, shape (n_events,).
+    """
     if relaxed:
         return np.ones(particles.n_events, np.bool_)
     return has_generated_legs(find_gen_leptons(particles), channel, config)

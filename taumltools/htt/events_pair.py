@@ -62,7 +62,13 @@ def choose_pairs(first: Legs, second: Legs, min_distance: float) -> Pairs:
 
 
 def leg_momenta(legs: Legs, rows: np.ndarray, letter: str) -> Momenta:
-    """Momenta of some legs of a kind, by its letter."""
+    """Momenta of some legs of a kind.
+
+    Args:
+        legs: all of that kind.
+        rows: which, shape (n,).
+        letter: the kind in the name of the channel, ``t`` for hadronic taus, ``e`` or ``m``.
+    """
     return Momenta(legs.pt[rows], legs.eta[rows], legs.phi[rows], legs.mass[rows], letter != "t")
 
 

@@ -60,7 +60,12 @@ def write_friend(
 
 
 def read_numbers(files: Sequence[str | Path], tree: str) -> EventTable:
-    """Run and event number of all events of a sample, in order."""
+    """Run and event number of all events of a sample, in order.
+
+    Args:
+        files: its ntuples.
+        tree: name of the tree.
+    """
     chunks = [chunk.columns for chunk in iterate_events(files, tree, NUMBERS, 10 * STEP)]
     return EventTable({name: np.concatenate([chunk[name] for chunk in chunks]) for name in NUMBERS})
 

@@ -85,6 +85,11 @@ def permutation_rises(
 def log_loss(scores: np.ndarray, target: np.ndarray, weight: np.ndarray) -> float:
     """Weighted mean of minus the logarithm of the probability of the true class.
 
+    Args:
+        scores: probabilities, shape (n, classes).
+        target: true class, shape (n,).
+        weight: shape (n,).
+
     Examples:
         >>> round(log_loss(np.array([[0.5, 0.5], [1.0, 0.0]]), np.array([0, 0]), np.array([1.0, 1.0])), 4)
         0.3466

@@ -60,7 +60,11 @@ def iterate_events(files: Sequence[str | Path], tree: str, names: Sequence[str],
 
 
 def count_events(files: Sequence[str | Path], tree: str) -> int:
-    """Events of a sample.
+    """Number of events of a sample.
+
+    Args:
+        files: its ntuples.
+        tree: name of the tree.
 
     Raises:
         InputError: a file or the tree is missing.

@@ -72,6 +72,10 @@ class Ensemble:
 def refuse_seen(model: EventModel, events: EventTable) -> None:
     """Refuse events that a model was trained on.
 
+    Args:
+        model: of one fold.
+        events: that it should score, with ``run`` and ``evt``.
+
     Raises:
         InputError: names the first of them.
     """

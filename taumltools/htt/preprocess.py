@@ -95,7 +95,14 @@ def preprocess_prediction(
 
 
 def write_sample(path: Path, events: EventTable, transform: Transform, config: PreprocessConfig) -> None:
-    """Write transformed events to ``<path>.hdf5``, and by option to ``<path>.h5`` for pandas."""
+    """Write transformed events to ``<path>.hdf5``, and by option to ``<path>.h5`` for pandas.
+
+    Args:
+        path: without suffix.
+        events: transformed, with ``target``, ``run`` and ``evt``.
+        transform: names its outputs and categories.
+        config: number of folds, seed, whether pandas shall read it.
+    """
     key = event_key(events["run"], events["evt"], config.seed ^ FOLD_SALT)
     fold = fold_rows(events["target"], key, config.n_folds)
     write_foldfile(

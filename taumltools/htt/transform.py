@@ -155,7 +155,14 @@ def principal_components(inputs: Sequence[np.ndarray], count: int) -> tuple[np.n
 
 
 def codes(values: np.ndarray, categories: Sequence[float]) -> np.ndarray:
-    """Position of each value among the categories, :data:`UNKNOWN` for others.
+    """Position of each value among the categories.
+
+    Args:
+        values: of a categorical feature, shape (n,).
+        categories: ascending.
+
+    Returns:
+        int16, shape (n,); :data:`UNKNOWN` for values that are no category.
 
     Examples:
         >>> codes(np.array([3, 0, 7]), (0.0, 1.0, 3.0)).tolist()

@@ -64,7 +64,14 @@ def daughter_range(daughter1: int, daughter2: int, second: int) -> tuple[int, in
 
 @nb.njit(cache=True)
 def is_prompt(row: int, base: int, pdg_id: np.ndarray, mother: np.ndarray) -> bool:
-    """True if a lepton comes from a boson without a hadron, tau or photon in between."""
+    """True if a lepton comes from a boson without a hadron, tau or photon in between.
+
+    Args:
+        row: of the lepton, in the record of all events.
+        base: first row of its event.
+        pdg_id: PDG codes, shape (rows,).
+        mother: position of the mother inside its event, shape (rows,); 0 for none.
+    """
     flavour = abs(pdg_id[row])
     current = row
     for _ in range(MAX_STEPS):
@@ -84,7 +91,15 @@ def is_prompt(row: int, base: int, pdg_id: np.ndarray, mother: np.ndarray) -> bo
 
 @nb.njit(cache=True)
 def last_copy(row: int, base: int, pdg_id: np.ndarray, daughter1: np.ndarray, daughter2: np.ndarray) -> int:
-    """Row of the last copy of a particle: follow daughters of the same code."""
+    """Row of the last copy of a particle: follow daughters of the same code.
+
+    Args:
+        row: of the particle, in the record of all events.
+        base: first row of its event.
+        pdg_id: PDG codes, shape (rows,).
+        daughter1: first daughter inside the event, see :func:`daughter_range`; shape (rows,).
+        daughter2: last daughter likewise.
+    """
     current = row
     for _ in range(MAX_STEPS):
         following = -1
@@ -157,7 +172,13 @@ def visible_sum(
 
 @nb.njit(cache=True)
 def prompt_first_copies(offsets: np.ndarray, pdg_id: np.ndarray, mother: np.ndarray) -> np.ndarray:
-    """Mask of first copies of prompt electrons, muons and taus, shape (rows,)."""
+    """Mask of first copies of prompt electrons, muons and taus, shape (rows,).
+
+    Args:
+        offsets: first row of each event, and the number of rows.
+        pdg_id: PDG codes, shape (rows,).
+        mother: position of the mother inside its event, shape (rows,).
+    """
     found = np.zeros(len(pdg_id), np.bool_)
     for event in range(len(offsets) - 1):
         base = offsets[event]

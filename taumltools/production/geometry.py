@@ -30,7 +30,7 @@ def fold_phi(phi: np.ndarray) -> np.ndarray:
 
 
 def delta_r(eta1: np.ndarray, phi1: np.ndarray, eta2: np.ndarray, phi2: np.ndarray) -> np.ndarray:
-    """Distance in (eta, phi).
+    """Distance in (eta, phi); angles in rad, of shapes that broadcast.
 
     Examples:
         >>> float(delta_r(0.0, 3.1, 0.0, -3.1).round(3))

@@ -111,7 +111,17 @@ def best_hypothesis(
 
 @nb.njit(cache=True)
 def first_rows(members: np.ndarray, wanted: np.ndarray, without: int, most: int) -> np.ndarray:
-    """The first ``most`` members in the mask ``wanted``, leaving out the row ``without``."""
+    """The first members in a mask, in their order.
+
+    Args:
+        members: rows of candidates.
+        wanted: mask of all candidates.
+        without: a row to leave out; -1 for none.
+        most: how many at most.
+
+    Returns:
+        Rows, int64, shape (most,) or shorter.
+    """
     out = np.empty(most, np.int64)
     n = 0
     for i in members:
@@ -133,7 +143,19 @@ def load_tracks(
     charges: np.ndarray,
     electrons: np.ndarray,
 ) -> None:
-    """Fill momenta, charges and electron flags of the tracks ``rows``."""
+    """Gather what hypotheses need of some tracks.
+
+    Args:
+        rows: of candidates, shape (n,).
+        pt: of all candidates, GeV.
+        eta: of all candidates.
+        phi: of all candidates, rad.
+        charge: of all candidates.
+        electron: which of them are electrons.
+        momenta: filled with (px, py, pz, E) in GeV, shape (at least n, 4).
+        charges: filled, shape (at least n,).
+        electrons: filled likewise.
+    """
     for k in range(len(rows)):
         track_momentum(rows[k], pt, eta, phi, momenta[k])
         charges[k], electrons[k] = charge[rows[k]], electron[rows[k]]
@@ -158,7 +180,16 @@ def select_signal(
     strip_of: np.ndarray,
     out: np.ndarray,
 ) -> None:
-    """Fill ``out`` with the rows of the signal constituents of a hypothesis: prongs first, then strips."""
+    """Rows of the signal constituents of a hypothesis: prongs first, then those of the strips.
+
+    Args:
+        prongs: positions in ``tracks``, -1 for none.
+        strips: one or two numbers of strips, -1 for none.
+        tracks: rows of candidates.
+        clusters: rows of candidates.
+        strip_of: number of the strip of each cluster, -1 for none.
+        out: filled; what does not fit is left out.
+    """
     n = 0
     for k in prongs:
         if k >= 0:

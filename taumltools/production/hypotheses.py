@@ -56,7 +56,13 @@ def decay_mode(n_prongs: int, n_strips: int) -> int:
 
 @nb.njit(cache=True)
 def mass_in_window(mass: float, pt: float, window: np.ndarray) -> bool:
-    """True if the mass is inside; the upper end grows with sqrt(pt / 100 GeV) up to its cap."""
+    """True if the mass is inside; the upper end grows with sqrt(pt / 100 GeV) up to its cap.
+
+    Args:
+        mass: of the hypothesis, GeV.
+        pt: of the hypothesis, GeV.
+        window: lower end, upper end at 100 GeV and cap of the upper end, GeV.
+    """
     high = min(max(window[1] * math.sqrt(pt / 100.0), window[1]), max(window[2], window[1]))
     return window[0] < mass < high
 
@@ -79,7 +85,14 @@ def track_momentum(row: int, pt: np.ndarray, eta: np.ndarray, phi: np.ndarray, o
 
 @nb.njit(cache=True)
 def inside_cone(momentum: np.ndarray, eta: float, phi: float, radius: float) -> bool:
-    """True if a momentum points into the signal cone around (eta, phi)."""
+    """True if a momentum points into a cone.
+
+    Args:
+        momentum: (px, py, pz, ...) in GeV.
+        eta: of the axis.
+        phi: of the axis, rad.
+        radius: of the cone in (eta, phi).
+    """
     pt = math.hypot(momentum[0], momentum[1])
     d_eta = math.asinh(momentum[2] / pt) - eta
     d_phi = phi_difference(math.atan2(momentum[1], momentum[0]), phi)

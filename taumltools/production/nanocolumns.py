@@ -269,7 +269,16 @@ def _jet_columns(events: Tuples, entries: NanoEntries) -> dict[str, np.ndarray]:
 
 
 def typed(table: Collection, fields: Mapping[str, str], prefix: str) -> dict[str, np.ndarray]:
-    """Fields that the file has, in the types of TauTuple."""
+    """Fields that the file has, in the types of TauTuple.
+
+    Args:
+        table: a collection of NanoAOD.
+        fields: name in NanoAOD by name in TauTuple, without prefixes.
+        prefix: of the branches of TauTuple, e.g. ``"jet"``.
+
+    Returns:
+        Columns by name in TauTuple, without the prefix.
+    """
     schema = tautuple_schema()
     return {
         name: table.columns[nano].astype(schema[f"{prefix}_{name}"].dtype)

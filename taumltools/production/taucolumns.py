@@ -17,7 +17,15 @@ OLD_MODES = (0, 1, 2, 10)
 
 
 def signal_cone(pt: np.ndarray, config: HpsConfig) -> np.ndarray:
-    """Radius of the signal cone."""
+    """Radius of the signal cone in (eta, phi): ``cone / pt`` between two limits.
+
+    Args:
+        pt: of taus, GeV.
+        config: the settings of HPS.
+
+    Returns:
+        float, shape of ``pt``.
+    """
     return np.clip(config.cone / pt, config.cone_min, config.cone_max)
 
 

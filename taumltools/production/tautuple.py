@@ -45,12 +45,25 @@ def pick(columns: dict[str, np.ndarray], index: np.ndarray, prefix: str) -> dict
 
 
 def ordinal(index: np.ndarray, offsets: np.ndarray, event: np.ndarray) -> np.ndarray:
-    """Position of an object inside its event, -1 for none (int32)."""
+    """Position of an object inside its event, -1 for none (int32).
+
+    Args:
+        index: its row among the objects of all events, -1 for none; shape (n,).
+        offsets: first row of each event, and the number of rows.
+        event: number of the event, shape (n,).
+    """
     return np.where(index >= 0, index - offsets[event], -1).astype(np.int32)
 
 
 def event_columns(batch: Batch, *, run: int, lumi: int, first_event: int) -> dict[str, np.ndarray]:
-    """Branches of the event, one value per entry."""
+    """Branches of the event, one value per entry.
+
+    Args:
+        batch: the batch.
+        run: run number of all.
+        lumi: luminosity section of all.
+        first_event: event number of the first event.
+    """
     event, collisions = batch.entries.event, batch.collisions
     per_event = {
         "npv": collisions.vertices,

@@ -33,13 +33,25 @@ def track_found(particles: Stable, config: TrackConfig, rng: np.random.Generator
 
 
 def pt_resolution(pt: np.ndarray, eta: np.ndarray, config: TrackConfig) -> np.ndarray:
-    """Relative resolution of the track's pt."""
+    """Relative resolution of the pt of tracks: a constant, a term that grows with pt, more in forward direction, in quadrature.
+
+    Args:
+        pt: GeV, shape (n,).
+        eta: shape (n,).
+        config: the tracker.
+    """
     forward = config.pt_resolution_forward * (np.abs(eta) > FORWARD)
     return np.sqrt(config.pt_resolution**2 + (config.pt_resolution_slope * pt) ** 2 + forward**2)
 
 
 def impact_errors(pt: np.ndarray, eta: np.ndarray, config: TrackConfig) -> tuple[np.ndarray, np.ndarray]:
-    """Uncertainties of dxy and dz in cm: a constant and multiple scattering, worse forward."""
+    """Uncertainties of dxy and dz in cm: a constant and multiple scattering, worse forward.
+
+    Args:
+        pt: GeV, shape (n,).
+        eta: shape (n,).
+        config: the tracker.
+    """
     pt, abs_eta = np.maximum(pt, 0.2), np.minimum(np.abs(eta), 2.5)
     dxy = np.hypot(config.dxy_asymptotic, config.dxy_scattering / pt) * (1.0 + 0.5 * (abs_eta > FORWARD))
     dz = np.hypot(config.dz_asymptotic, config.dz_scattering / pt) * np.cosh(abs_eta) ** 0.7

@@ -42,6 +42,8 @@ class _Writer(abc.ABC):
 
 
 class _RootWriter(_Writer):
+    """Trees; each is made with its first rows."""
+
     def __init__(self, path: Path) -> None:
         import uproot
 
@@ -49,6 +51,7 @@ class _RootWriter(_Writer):
         self._trees: dict[str, Any] = {}
 
     def write(self, trees: Trees) -> None:
+        """Append rows to each tree."""
         for name, columns in trees.items():
             if name not in self._trees:
                 types = {column: values.dtype for column, values in columns.items()}
@@ -57,10 +60,13 @@ class _RootWriter(_Writer):
                 self._trees[name].extend(columns)
 
     def close(self) -> None:
+        """End the file."""
         self._file.close()
 
 
 class _PandasWriter(_Writer):
+    """Tables that grow, whose rows are numbered through."""
+
     def __init__(self, path: Path) -> None:
         import pandas as pd
 
@@ -68,6 +74,7 @@ class _PandasWriter(_Writer):
         self._rows = dict.fromkeys(TREES, 0)
 
     def write(self, trees: Trees) -> None:
+        """Append rows to each tree."""
         import pandas as pd
 
         for name, columns in trees.items():
@@ -77,6 +84,7 @@ class _PandasWriter(_Writer):
             self._store.append(name, frame, format="table", index=False)
 
     def close(self) -> None:
+        """End the file."""
         self._store.close()
 
 
