@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,11 +83,14 @@ def mathematical(label: str) -> str:
     Examples:
         >>> mathematical("τ pT [GeV]")
         '$\\tau$ $p_\\mathrm{T}$ [GeV]'
+        >>> mathematical("t t\u0304")
+        't $\\bar{\\mathrm{t}}$'
     """
     symbols = {"τ": r"$\tau$", "η": r"$\eta$", "φ": r"$\phi$", "pT": r"$p_\mathrm{T}$", "π0": r"$\pi^0$"}
     for text, symbol in symbols.items():
         label = label.replace(text, symbol)
-    return label
+    # fonts put the bar of an antiparticle beside its letter
+    return re.sub("(.)\u0304", r"$\\bar{\\mathrm{\1}}$", label)
 
 
 def region_text(region: dict[str, Any]) -> list[str]:

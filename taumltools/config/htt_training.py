@@ -132,7 +132,7 @@ class EventEvaluationConfig:
     """Plots and figures of a classifier.
 
     Attributes:
-        bins: bins of score densities.
+        bins: most bins of score densities; few events get fewer.
         curve_points: most points of a stored ROC or precision-recall curve.
         importance_events: most events for feature importance, per fold; 0: no importance.
         importance_repeats: how often each feature is permuted.

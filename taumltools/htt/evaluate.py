@@ -76,6 +76,24 @@ def evaluate(columns: dict[str, np.ndarray], config: HttConfig, dataset: str) ->
     }
 
 
+FEWEST_BINS = 5
+"""Bins of a density of hardly any events."""
+
+
+def number_of_bins(entries: int, most: int) -> int:
+    """Bins for a histogram by Rice's rule, 2 n**(1/3): more of them would show single events.
+
+    Args:
+        entries: events in it.
+        most: upper limit.
+
+    Examples:
+        >>> [number_of_bins(n, 40) for n in (0, 100, 8000, 10**6)]
+        [5, 9, 40, 40]
+    """
+    return min(most, max(FEWEST_BINS, round(2 * entries ** (1 / 3))))
+
+
 def densities(target: np.ndarray, category: np.ndarray, score: np.ndarray, config: HttConfig) -> list[dict[str, Any]]:
     """Distribution of the largest score in each category, by true class; each has area one.
 
@@ -89,9 +107,10 @@ def densities(target: np.ndarray, category: np.ndarray, score: np.ndarray, confi
         By category: ``edges``, and ``values`` and ``entries`` by true class.
     """
     numbers = [*config.trained_classes()]
-    edges = np.linspace(1 / len(numbers), 1, config.evaluation.bins + 1)  # the largest of k scores is at least 1/k
     found = []
     for chosen in numbers:
+        bins = number_of_bins(np.count_nonzero(category == chosen) // len(numbers), config.evaluation.bins)
+        edges = np.linspace(1 / len(numbers), 1, bins + 1)  # the largest of k scores is at least 1/k
         counts = [np.histogram(score[(category == chosen) & (target == true)], edges)[0] for true in numbers]
         values = [c / (c.sum() * np.diff(edges)) if c.sum() else c.astype(float) for c in counts]
         found.append(

@@ -11,7 +11,7 @@ import numpy as np
 from taumltools.config.evaluation import StyleConfig
 from taumltools.config.htt_training import EventEvaluationConfig
 from taumltools.htt.evaluate import Evaluation
-from taumltools.plotstyle import cms_style, experiment_label, new_figure, save_figures
+from taumltools.plotstyle import cms_style, experiment_label, mathematical, new_figure, save_figures
 
 NORMS = {"true": "of the true class", "pred": "of the chosen class"}
 """What the numbers of a confusion matrix are shares of."""
@@ -60,10 +60,11 @@ def plot_density(evaluation: Evaluation, category: int, style: StyleConfig) -> A
         figure = new_figure(7, 6)
         axes = figure.subplots()
         for one, values, entries in zip(evaluation["classes"], density["values"], density["entries"], strict=True):
-            label = f"{one['title']} ({entries})"
+            label = f"{mathematical(one['title'])} ({entries})"
             axes.stairs(values, density["edges"], color=one["colour"], label=label, linewidth=2, fill=False)
         axes.set(xlim=(density["edges"][0], 1), ylim=(0, None), ylabel="Density")
-        axes.set_xlabel(f"Score of {evaluation['classes'][category]['title']}, where it is the largest")
+        title = mathematical(evaluation["classes"][category]["title"])
+        axes.set_xlabel(f"Score of {title}, where it is the largest")
         axes.set_ylim(0, axes.get_ylim()[1] * 1.35)
         axes.legend(loc="upper left", frameon=False, ncols=2, fontsize=11)
         experiment_label(axes, style)
@@ -82,7 +83,7 @@ def plot_confusion(evaluation: Evaluation, norm: str, style: StyleConfig) -> Any
         ``matplotlib.figure.Figure``.
     """
     matrix = np.array(evaluation["confusion"][norm])
-    titles = [one["title"] for one in evaluation["classes"]]
+    titles = [mathematical(one["title"]) for one in evaluation["classes"]]
     with cms_style():
         figure = new_figure(7.5, 6.5)
         axes = figure.subplots()
@@ -116,7 +117,7 @@ def plot_curves(evaluation: Evaluation, kind: str, style: StyleConfig) -> Any:
         figure = new_figure(7, 6.5)
         axes = figure.subplots()
         for one, curve in zip(evaluation["classes"], evaluation["curves"], strict=True):
-            label = f"{one['title']}, {'AUC' if kind == 'roc' else 'AP'} {curve[area]:.3f}"
+            label = f"{mathematical(one['title'])}, {'AUC' if kind == 'roc' else 'AP'} {curve[area]:.3f}"
             axes.plot(curve["efficiency"], curve[y_name], color=one["colour"], label=label)
         if kind == "roc":
             axes.set(yscale="log", ylim=(1e-3, 1), xlabel="Efficiency of the class", ylabel="Efficiency of the others")

@@ -210,16 +210,16 @@ def _history(history: dict[str, list[float]], name: str, label: str) -> Any:
 def _events(inputs: HttInputs) -> Section:
     """What was read and selected, and how classes are divided."""
     config = inputs.config.htt
+    titles = {number: one.title or one.name for number, one in config.classes.items()}
     rows = [
-        (name, process, config.classes[config.samples[name].processes[process].target].name, *_counted(counts))
+        (name, process, titles[config.samples[name].processes[process].target], *_counted(counts))
         for name, processes in inputs.account["selected"].items()
         for process, counts in processes.items()
     ]
     classes = inputs.account["classes"]
-    names = [one.name for one in config.classes.values()]
     divided = [
-        (config.classes[i].title or name, *(thousands(classes[part][name]) for part in ("train", "test")))
-        for i, name in enumerate(names)
+        (titles[number], *(thousands(classes[part][one.name]) for part in ("train", "test")))
+        for number, one in config.classes.items()
     ]
     cuts = [("all", "all", config.preprocess.common_cut or "none")]
     cuts += [(n, p, how.cut) for n, sample in config.samples.items() for p, how in sample.processes.items() if how.cut]

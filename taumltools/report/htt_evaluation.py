@@ -52,7 +52,7 @@ def evaluate_to_folder(
         save_evaluation(folder / "evaluation.json", evaluation)
         metrics: dict[str, float] = evaluation["metrics"]
         if run:
-            run.log_params({"dataset": scores.stem, "run_ids": [path.name for path in models]})
+            run.log_params({"dataset": scores.stem, "models": [path.name for path in models]})
             run.log_summary(metrics, 0)
             for path in (*pages, *drawings):
                 run.log_file(path, f"plots/{scores.stem}" + ("/pdf" if path.suffix == ".pdf" else ""))

@@ -10,7 +10,14 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from taumltools.errors import InputError
 from taumltools.htt.curves import balancing_weights, one_vs_rest, thinned
-from taumltools.htt.evaluate import confusion_matrices, evaluate, load_evaluation, read_scores, save_evaluation
+from taumltools.htt.evaluate import (
+    confusion_matrices,
+    evaluate,
+    load_evaluation,
+    number_of_bins,
+    read_scores,
+    save_evaluation,
+)
 from taumltools.htt.foldfile import FoldFile
 from taumltools.htt.importance import feature_importance, log_loss, permutation_rises
 from taumltools.htt.predict import predict_for_evaluation
@@ -82,6 +89,7 @@ def test_figures_of_a_sample(trained, columns, tmp_path):
     for chosen, density in enumerate(found["densities"]):
         assert sum(density["entries"]) == int((columns["pred_class"] == chosen).sum())
         width = np.diff(density["edges"])
+        assert len(width) == number_of_bins(sum(density["entries"]) // 4, 40) < 20  # few events: no spike for each
         for values, entries in zip(density["values"], density["entries"], strict=True):
             assert np.dot(values, width) == pytest.approx(1 if entries else 0, abs=1e-5)
     names = {"cm_00_true / test", "cm_33_pred / test", "roc_auc_H_sig / test", "pr_average_prec_Taus / test"}

@@ -64,6 +64,9 @@ def test_numbers_of_the_page_are_those_of_the_files(made):
     assert cards[0].value == f"{inputs.evaluations['test']['curves'][0]['auc']:.4f}"
     rows = sections["events"].items[0].rows
     assert {row[0] for row in rows} == set(inputs.account["selected"])
+    by_class = sections["events"].items[1].rows
+    assert {row[2] for row in rows} == {row[0] for row in by_class}  # classes have the same names in both tables
+    assert [row[0] for row in by_class] == [one["title"] for one in inputs.evaluations["test"]["classes"]]
 
 
 def test_plots_and_figures_are_kept_with_the_run(made):
