@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import luigi
 
 from tasks.base import PipelineTask
+from tasks.production import DatasetTask, ProduceTuples
 from tasks.sampling import ShuffleMergeSpectral
 
 TO_THE_END = -1
@@ -92,6 +93,38 @@ class ProduceFlatTuples(EntriesTask):
                 raise InputError(
                     f"part {self.branch}: no entry passed the selection of configs/features; left out: {flat.dropped}"
                 )
+
+
+class ProduceControlTuples(DatasetTask):
+    """Flat tuples of one dataset of a control region, for domain adaptation; a branch per chunk."""
+
+    product = "control_{branch}.h5"
+    follows = "tuples"
+
+    def reads(self) -> tuple[str, ...]:
+        """The feature definitions, which entries are taken, and how many chunks there are."""
+        return ("features", "training.adversarial.selection", f"samples.{self.sample}.{self.dataset}")
+
+    def upstream(self) -> dict[str, Any]:
+        """Its tuples."""
+        return {"tuples": self.need(ProduceTuples, sample=self.sample, dataset=self.dataset)}
+
+    def produce(self, path: Path) -> dict[str, Any]:
+        """Evaluate the features; which entries are taken is a setting of the control region."""
+        import dataclasses
+
+        from taumltools.features.flat import produce_flat
+
+        selection = self.setting("training.adversarial.selection")
+        return produce_flat(
+            self.input_paths()[0], path, dataclasses.replace(self.setting("features"), selection=selection)
+        )
+
+    def validate(self, path: Path) -> None:
+        """The file opens; it may have no entries, other chunks will."""
+        from taumltools.features.flat import FlatFile
+
+        FlatFile(path).close()
 
 
 class ExportFlatTuples(EntriesTask):

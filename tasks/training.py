@@ -11,7 +11,7 @@ from typing import Any
 import luigi
 
 from tasks.base import PipelineTask
-from tasks.features import FeatureScaling, ProduceFlatTuples
+from tasks.features import FeatureScaling, ProduceControlTuples, ProduceFlatTuples
 from tasks.parameters import AmountParameter, CommandsParameter
 from tasks.tracking import import_runs
 
@@ -144,19 +144,48 @@ class Training(PipelineTask):
         return ("seed", "features", "model", "training")
 
     def upstream(self) -> dict[str, Any]:
-        """Flat tuples and their scaling; of several trainings those of each, once."""
+        """Flat tuples and their scaling, and datasets of a control region; of several trainings those of each, once."""
         if not self.members:
-            return {"flat": self.need(ProduceFlatTuples), "scaling": self.need(FeatureScaling)}
-        needed: dict[str, dict[str, Any]] = {"flat": {}, "scaling": {}}
+            return {"flat": self.need(ProduceFlatTuples), "scaling": self.need(FeatureScaling)} | self._control_tasks()
+        needed: dict[str, dict[str, Any]] = {}
         for single in self.singles:
             for name, task in single.upstream().items():
-                needed[name].setdefault(task.identity, task)
+                needed.setdefault(name, {}).setdefault(task.identity, task)
         return {name: list(tasks.values()) for name, tasks in needed.items()}
+
+    def _control_tasks(self) -> dict[str, Any]:
+        """Flat tuples of the datasets of a control region, by ``control_<dataset>``."""
+        region = self.setting("training").adversarial
+        return {
+            f"control_{name}": self.need(ProduceControlTuples, sample=region.sample, dataset=name)
+            for name in (region.datasets if region else ())
+        }
+
+    def control_paths(self) -> dict[str, list[Path]]:
+        """Flat tuples of the control region by name of the sample; empty without domain adaptation.
+
+        Raises:
+            InputError: files that the settings name are not there.
+        """
+        from taumltools.training.control import control_files
+
+        region = self.setting("training").adversarial
+        if region is None:
+            return {}
+        tasks = self._control_tasks()
+        made = {name: tasks[f"control_{s.dataset}"].paths() for name, s in region.samples.items() if s.dataset}
+        return control_files(region) | made
 
     @property
     def work(self) -> Path:
         """Folder of what a training leaves on its way: its log, its checkpoints; survives a killed process."""
         return self.folder / "work"
+
+    def _data(self) -> dict[str, list[Path]]:
+        """All files that decide what the network becomes, by what they are called in mlflow."""
+        needed = self.upstream()
+        control = {f"control {name}": paths for name, paths in self.control_paths().items()}
+        return {name: needed[name].paths() for name in ("flat", "scaling")} | control
 
     def description(self) -> Any:
         """What the run of this training is, a :class:`taumltools.training.tracking.RunDescription`."""
@@ -171,7 +200,7 @@ class Training(PipelineTask):
         documents = {
             "campaign": plain(self.campaign_config),
             "code": {**code_version(), "packages": package_versions()},
-            "data": [data_identity(name, task.paths()) for name, task in self.upstream().items()],
+            "data": [data_identity(name, paths) for name, paths in self._data().items()],
         }
         model, start = self.setting("model").name, self.setting("training").start_from
         return RunDescription(
@@ -199,6 +228,7 @@ class Training(PipelineTask):
             training=self.setting("training"),
             out_dir=path,
             seed=int(self.random_seed().generate_state(1)[0]),
+            control=self.control_paths() or None,
             tracking=self.description(),
             checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
             devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),

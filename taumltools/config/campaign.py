@@ -22,7 +22,7 @@ from taumltools.config.production import ProductionConfig
 from taumltools.config.report import ReportConfig
 from taumltools.config.sampling import SamplingConfig
 from taumltools.config.scaling import ScalingConfig
-from taumltools.config.training import TrainingConfig
+from taumltools.config.training import TrainingConfig, check_adversarial
 from taumltools.config.validation import ValidationConfig
 
 
@@ -94,6 +94,11 @@ class CampaignConfig:
     validation: ValidationConfig = ValidationConfig()
     htt: HttConfig = HttConfig()
     scaling: ScalingConfig = ScalingConfig()
+
+    @model_validator(mode="after")
+    def _second_head_has_its_sample(self) -> CampaignConfig:
+        check_adversarial(self.model, self.training)
+        return self
 
     @model_validator(mode="after")
     def _samples_use_known_datasets(self) -> CampaignConfig:

@@ -215,7 +215,8 @@ class FeaturesConfig:
         selection: which entries are there for training.
         infinite: ``refuse`` stops where a feature is infinite; ``keep`` leaves it to the limits of the scaling
             (features without limits are still refused).
-        nan_limit: largest fraction of NaN among the values of a feature whose condition holds; 1: no limit.
+        nan_limit: largest fraction of NaN among the values of a feature, where its condition holds or without one;
+            1: no limit.
     """
 
     taus: dict[str, FeatureConfig]
@@ -224,12 +225,14 @@ class FeaturesConfig:
     cells: CellsConfig | None = None
     selection: SelectionConfig = field(default_factory=SelectionConfig)
     infinite: Literal["refuse", "keep"] = "refuse"
-    nan_limit: float = 1.0
+    nan_limit: float = 0.5
 
     @model_validator(mode="after")
     def _names(self) -> FeaturesConfig:
         if not _enabled(self.taus):
             raise ValueError("taus needs at least one feature")
+        if not 0 <= self.nan_limit <= 1:
+            raise ValueError(f"nan_limit must be between 0 and 1, found {self.nan_limit}")
         names = [*self.taus, *self.objects, *(f for block in self.objects.values() for f in block.features)]
         if self.cells is not None:
             names += [*self.cells.grids, *self.cells.components, *self.cells.features]

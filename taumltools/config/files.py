@@ -62,6 +62,8 @@ def fixed_files(config: CampaignConfig) -> str:
         'datasets.mine.files=['"'"'/a/*.root'"'"']'
     """
     groups: dict[str, Mapping[str, Any]] = {"datasets": config.datasets, "htt.samples": config.htt.samples}
+    if config.training.adversarial:
+        groups["training.adversarial.samples"] = config.training.adversarial.samples
     fixed: dict[str, str | tuple[str, ...]] = {
         f"{group}.{name}.files": one.files
         for group, members in groups.items()

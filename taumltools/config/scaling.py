@@ -13,16 +13,13 @@ MeasuredOn = Literal["fed", "legacy"]
 
 @settings
 class LimitsConfig:
-    """How many values of a feature may be no numbers before it is refused.
+    """How many values of a feature may be infinite before it is refused; for NaN see ``features.nan_limit``.
 
     Attributes:
-        missing: largest share of NaN in a feature that is always defined (one without a condition
-            ``valid``).  Of others one value is enough: there NaN says that the condition is false.
         infinite: largest share of infinite values in any feature (there are some only with ``features.infinite=keep``);
             those that are allowed are left out of mean and standard deviation.
     """
 
-    missing: float = Field(default=0.5, ge=0, le=1)
     infinite: float = Field(default=0.01, ge=0, le=1)
 
 

@@ -8,8 +8,11 @@ from typing import Literal
 
 from pydantic import model_validator
 
+from taumltools.config.adversarial import AdversarialConfig
 from taumltools.config.base import settings
+from taumltools.config.model import ModelConfig
 from taumltools.config.weights import SpectraWeights
+from taumltools.errors import ConfigError
 
 LossName = Literal["tau_crossentropy_v2", "tau_crossentropy", "categorical_crossentropy", "WPloss", "WPloss2"]
 
@@ -88,7 +91,6 @@ class TrainingConfig:
         patience: epochs without a better ``monitor`` before the fit stops; 0 never stops.
         min_delta: by how much ``monitor`` has to fall to count as better.
         snapshots: every so many epochs the network is kept with the result; 0 never.
-        max_undefined: largest accepted fraction of undefined (NaN) values of a feature; 1 accepts any.
         cache_mb: the sample is kept in memory if it takes less than this, else it is streamed.
         window: tau candidates that are shuffled together when streaming.
         workers: threads that prepare batches ahead of the network; 0 prepares each when it is needed.
@@ -96,6 +98,7 @@ class TrainingConfig:
         jit_compile: compile the step with XLA.
         deterministic: use only operations whose result does not depend on the order of threads.
         start_from: folder of a training, or ``.keras`` file, whose weights the fit begins with; empty: random weights.
+        adversarial: domain adaptation: the control region of a network with ``model.adversarial``; None: there is none.
         tracking: what mlflow is told.
     """
 
@@ -121,7 +124,6 @@ class TrainingConfig:
     patience: int = 0
     min_delta: float = 0.0
     snapshots: int = 0
-    max_undefined: float = 1.0
     cache_mb: int = 1000
     window: int = 65_536
     workers: int = 0
@@ -129,6 +131,7 @@ class TrainingConfig:
     jit_compile: bool = False
     deterministic: bool = False
     start_from: str = ""
+    adversarial: AdversarialConfig | None = None
     tracking: TrackingConfig = field(default_factory=TrackingConfig)
 
     @model_validator(mode="after")
@@ -150,8 +153,6 @@ class TrainingConfig:
         shares = self.composition
         if shares and (len(shares) != 4 or not all(0 < share < math.inf for share in shares)):
             raise ValueError(f"composition needs four positive shares, of e, mu, tau and jet, found {list(shares)}")
-        if not 0 <= self.max_undefined <= 1:
-            raise ValueError(f"max_undefined must be between 0 and 1, found {self.max_undefined}")
         if not 0 <= self.workers <= 64:
             raise ValueError(f"workers must be between 0 and 64, found {self.workers}")
         return self
@@ -164,3 +165,31 @@ class TrainingConfig:
                 f"monitor: '{self.monitor}' is not followed; known are {known}, add what is missing to metrics"
             )
         return self
+
+    def control_region(self) -> AdversarialConfig:
+        """The settings of domain adaptation.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        if self.adversarial is None:
+            raise ConfigError(
+                "model.adversarial: a network with a second head needs a control region: name its samples of data and of "
+                "simulation in training.adversarial.samples, or set model.adversarial to false"
+            )
+        return self.adversarial
+
+
+def check_adversarial(model: ModelConfig, training: TrainingConfig) -> None:
+    """Refuse a second head without a control region, and the reverse.
+
+    Raises:
+        ConfigError: one is set without the other.
+    """
+    if model.adversarial:
+        training.control_region()
+    elif training.adversarial is not None:
+        raise ConfigError(
+            "training.adversarial: the network has no second head that could tell data from simulation: set "
+            "model.adversarial to true, or training.adversarial to null"
+        )

@@ -97,7 +97,7 @@ def rows_of_blocks(file: FlatFile) -> Mapping[str, int]:
 
 
 def check_nan(file: FlatFile, config: FeaturesConfig) -> None:
-    """Refuse features that are NaN too often although their condition holds.
+    """Refuse features of one file that are NaN too often although their condition holds.
 
     Args:
         file: flat tuples.
@@ -106,15 +106,31 @@ def check_nan(file: FlatFile, config: FeaturesConfig) -> None:
     Raises:
         InputError: the features, each with its numbers.
     """
-    rows = rows_of_blocks(file)
-    bad = []
-    for label, count in file.nan.items():
-        total = rows[label.partition(".")[0]]
-        if count > config.nan_limit * total:
-            bad.append(f"{label}: {count} of {total}")
+    refuse_nan(file.nan, rows_of_blocks(file), config, str(file.path))
+
+
+def refuse_nan(nan: Mapping[str, int], rows: Mapping[str, int], config: FeaturesConfig, where: str) -> None:
+    """The same for numbers that were added up over files.
+
+    Args:
+        nan: how often a feature is NaN although its condition holds, by ``<block>.<feature>``; those that the
+            definition does not have, or not enabled, are passed over.
+        rows: number of values of each feature, by block.
+        config: the features, with the limit.
+        where: what was looked at, for the message.
+
+    Raises:
+        InputError: the features, each with its numbers.
+    """
+    enabled = {f"{block}.{name}" for block, names in config.blocks().items() for name in names}
+    bad = [
+        f"{label}: {count} of {total}"
+        for label, count in nan.items()
+        if label in enabled and count > config.nan_limit * (total := rows[label.partition(".")[0]])
+    ]
     if bad:
         raise InputError(
-            f"{file.path}: NaN where the feature should be defined, more often than features.nan_limit = "
+            f"{where}: NaN where the feature should be defined, more often than features.nan_limit = "
             f"{config.nan_limit} allows: {'; '.join(bad)}. Say with a condition (valid) where it is defined, "
             "or leave the feature out (enabled: false)"
         )

@@ -87,11 +87,6 @@ def _problems(label: str, item: FeatureConfig, total: ExactSums, limits: LimitsC
             f"feature {label} has no valid value in the whole training sample ({total.missing} are NaN): "
             "the sample does not fill it; remove it or correct its expression or condition"
         )
-    elif not item.valid and total.missing > limits.missing * size:
-        found.append(
-            f"feature {label} has {total.missing} NaN of {size} values, allowed are {limits.missing:g} of all "
-            "(scaling.limits.missing): say where it is defined with a condition (valid), or correct its expression"
-        )
     return found
 
 

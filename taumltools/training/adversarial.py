@@ -16,7 +16,8 @@ import numpy as np
 from keras import ops
 
 from taumltools.errors import ConfigError
-from taumltools.training.fit_model import FitModel
+from taumltools.training.batches import Batch
+from taumltools.training.fit_model import FitModel, prepare
 from taumltools.training.losses import EPSILON, Loss
 from taumltools.training.two_optimizers import TwoOptimizers
 
@@ -54,6 +55,8 @@ class AdversarialModel(FitModel):
         ConfigError: the network does not have these parts, or the backend is neither TensorFlow nor JAX.
     """
 
+    followed = ("loss", "adv_loss", "adv_accuracy", "mean_grad_class", "mean_grad_adv")
+
     def __init__(
         self, network: Any, loss: Loss, points: Mapping[str, np.ndarray], factors: tuple[float, float] = (1.0, 10.0)
     ) -> None:
@@ -69,16 +72,23 @@ class AdversarialModel(FitModel):
         if keras.backend.backend() not in {"tensorflow", "jax"}:
             raise ConfigError(f"domain adaptation runs with TensorFlow and JAX, not with {keras.backend.backend()}")
 
-    def prepare(self, main: Any, second: Any) -> None:
+    def prepare(self, main: Any, second: Any, *, jit_compile: bool = False) -> None:
         """Give the model its optimizers.
 
         Args:
             main: of the shared layers and of the head of the classes.
             second: of the second head.
+            jit_compile: compile the step with XLA.
         """
         chosen = [group == ADVERSARIAL for group in self.groups]
-        self.compile(optimizer=TwoOptimizers(main, second, chosen), loss=None)
-        self.optimizer.build(self.trainable_variables)
+        prepare(self, TwoOptimizers(main, second, chosen), jit_compile=jit_compile)
+
+    def fit_batch(self, batch: Batch) -> dict[str, Any]:
+        """One step with a batch of ordinary rows and rows of the control region; see :attr:`followed` for its figures."""
+        target = {CLASSES: batch.target, ADVERSARIAL: batch.adversarial["target"]}
+        weight = {CLASSES: batch.weight, ADVERSARIAL: batch.adversarial["weight"]}
+        figures: Any = self.train_on_batch(batch.inputs, target, weight, return_dict=True)
+        return dict(figures)
 
     def losses_of(self, outputs: Sequence[Any], y: Mapping[str, Any], weight: Mapping[str, Any]) -> tuple[Any, Any]:
         """Loss of the classes and adversarial loss."""

@@ -54,12 +54,15 @@ class Batch:
         target: one-hot truth, float32, shape (n, 4); all 0 for entries of no type.
         weight: float32, shape (n,).
         filled: how many of the last rows only fill up the batch; they are entries seen before, with weight 0.
+        adversarial: of domain adaptation, ``target`` (1 for data, 0 for simulation) and ``weight`` of the second head,
+            float32, shape (n,); else empty.
     """
 
     inputs: Inputs
     target: np.ndarray
     weight: np.ndarray
     filled: int = 0
+    adversarial: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)

@@ -7,7 +7,6 @@ import json
 import logging
 import shutil
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +17,19 @@ import numpy as np
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.identity import plain
 from taumltools.config.model import ModelConfig
-from taumltools.config.training import TrainingConfig
-from taumltools.errors import ConfigError, InputError
+from taumltools.config.training import TrainingConfig, check_adversarial
+from taumltools.errors import InputError
 from taumltools.features.scaling import load_scaling
+from taumltools.training.assemble import make_fit, make_loader
 from taumltools.training.checkpoint import Checkpoints
 from taumltools.training.continuation import begin_with
 from taumltools.training.devices import Devices, computing
 from taumltools.training.fit_loop import Fit
 from taumltools.training.loader import Loader
-from taumltools.training.losses import WORKING_POINTS, make_loss, uses_working_points
+from taumltools.training.loader_adversarial import AdversarialLoader
+from taumltools.training.losses import uses_working_points
 from taumltools.training.models import MODELS, build_model
 from taumltools.training.network import MODEL_FILE, load_network
-from taumltools.training.optimizer import make_optimizer
-from taumltools.training.points import first_points
 from taumltools.training.tracking import Run, RunDescription, tracked
 
 log = logging.getLogger(__name__)
@@ -65,6 +64,7 @@ def train(
     out_dir: Path,
     seed: int,
     *,
+    control: Mapping[str, Sequence[Path]] | None = None,
     tracking: RunDescription | None = None,
     checkpoints: Checkpoints | None = None,
     devices: Devices | None = None,
@@ -83,6 +83,8 @@ def train(
         training: how it is fitted.
         out_dir: directory to write to; made if it does not exist.
         seed: of everything random in the fit.
+        control: of domain adaptation, flat tuples of the control region by name of the sample; None: the files that the
+            settings name.
         tracking: what the run is and where its log goes; None: no log.
         checkpoints: where the state of the fit is kept for the case that it is killed; None: nowhere.
         devices: what the fit may use; None: whatever the backend takes.
@@ -97,9 +99,10 @@ def train(
     import keras
 
     start = time.perf_counter()
+    check_adversarial(model, training)
     devices = devices or Devices()
     devices.apply()
-    shared = devices.distribution(training.batch_size)
+    shared = devices.distribution(training.batch_size + (training.adversarial.rows if training.adversarial else 0))
     out_dir.mkdir(parents=True, exist_ok=True)
     snapshots = (checkpoints.folder if checkpoints else out_dir) / SNAPSHOTS
     settings = {"features": plain(features), "model": plain(model), "training": plain(training), "seed": seed}
@@ -114,8 +117,8 @@ def train(
         network = build_model(model, features, load_scaling(scaling, features))
         if training.start_from:
             begin_with(network, Path(training.start_from))
-        loader = Loader(flat_paths, features, training, MODELS[model.name].form)
-        fit = _made(
+        loader = make_loader(flat_paths, features, training, MODELS[model.name].form, control)
+        fit = make_fit(
             network,
             loader,
             training,
@@ -139,7 +142,7 @@ def _delivered(fit: Fit, run: Run | None, settings: Mapping[str, Any], out_dir: 
     result = TrainingResult(fit.history, metrics, run.ids() if run else {})
     network = fit.model.network
     _write(network, result, settings, out_dir)
-    _check_reload(network, fit.loader, out_dir)
+    _check_reload(fit, out_dir)
     if run:
         kept = {f"best_{name}": value for name, value in figures.items() if name != "best_epoch"}
         sizes = {name: metrics[name] for name in ("best_epoch", "parameters")}
@@ -156,25 +159,14 @@ def _figures(history: Mapping[str, list[float]], best: int) -> dict[str, Any]:
 
 def _numbers(fit: Fit) -> dict[str, Any]:
     """What is known of the whole fit."""
-    known = {"entries": fit.loader.counts, "parameters": fit.model.network.count_params()}
+    from taumltools.training.fit_model import classifier
+
+    known = {"entries": fit.loader.counts, "parameters": classifier(fit.model.network).count_params()}
+    if isinstance(fit.loader, AdversarialLoader):
+        known["control_entries"] = fit.loader.control.counts
     if not uses_working_points(fit.config.loss):
         return known
     return known | {"working_points": {name: t.tolist() for name, t in fit.model.get_points().items()}}
-
-
-def _made(network: Any, loader: Loader, config: TrainingConfig, seed: int, **options: Any) -> Fit:
-    """Everything ready for the first step."""
-    from taumltools.training.fit_model import FitModel, prepare
-
-    if len(network.outputs) != 1:
-        raise ConfigError(
-            "model.adversarial: a network with a second head needs the rows of a control region, which this fit does not "
-            "read: see taumltools.training.adversarial.AdversarialModel, or set it to false"
-        )
-    wanted = {name: getattr(config.working_points, name) for name in WORKING_POINTS}
-    model = FitModel(network, make_loss(config.loss, config.scale_factors), first_points(WORKING_POINTS, wanted))
-    prepare(model, make_optimizer(config), jit_compile=config.jit_compile)
-    return Fit(model, loader, config, seed, **options)
 
 
 def _fingerprint(settings: Mapping[str, Any], scaling: Mapping[str, Any], loader: Loader, seed: int) -> str:
@@ -188,11 +180,9 @@ def _fingerprint(settings: Mapping[str, Any], scaling: Mapping[str, Any], loader
 def _write(network: Any, result: TrainingResult, settings: Mapping[str, Any], out_dir: Path) -> None:
     import keras
 
-    bare = keras.Model(network.inputs, network.outputs, name=network.name)  # without optimizer and loss
-    with warnings.catch_warnings():
-        # TensorFlow 2.20 variables predate the copy keyword of numpy 2; Keras asks them for arrays.
-        warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")
-        bare.save(out_dir / MODEL_FILE)
+    from taumltools.training.fit_model import save_network
+
+    save_network(network, out_dir / MODEL_FILE)
     versions = {"keras": keras.__version__, "backend": keras.backend.backend(), "numpy": np.__version__}
     contents: dict[str, Any] = {
         HISTORY_FILE: result.history,
@@ -203,9 +193,9 @@ def _write(network: Any, result: TrainingResult, settings: Mapping[str, Any], ou
         (out_dir / name).write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 
-def _check_reload(network: Any, loader: Loader, out_dir: Path) -> None:
+def _check_reload(fit: Fit, out_dir: Path) -> None:
     """The file on disk must predict what the network in memory predicts."""
-    inputs = next(iter(loader.validation_batches())).inputs
+    inputs = next(iter(fit.loader.validation_batches())).inputs
     reloaded = load_network(out_dir).predict_batch(inputs)
-    if not np.allclose(reloaded, np.asarray(network.predict_on_batch(inputs)), rtol=1e-4, atol=1e-5):
+    if not np.allclose(reloaded, fit.model.outputs_of(inputs)[0], rtol=1e-4, atol=1e-5):
         raise InputError(f"{out_dir / MODEL_FILE}: the saved network does not predict what the fitted one does")

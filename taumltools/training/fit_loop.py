@@ -15,10 +15,12 @@ from taumltools.config.training import TrainingConfig
 from taumltools.errors import InputError
 from taumltools.progress import progress
 from taumltools.training.checkpoint import Checkpoint, Checkpoints
+from taumltools.training.control_figures import control_figures
 from taumltools.training.diagnosis import suspects
 from taumltools.training.figures import Figures
 from taumltools.training.fit_model import FitModel, save_network, set_variables, variables_of, weights_of
 from taumltools.training.loader import Loader
+from taumltools.training.loader_adversarial import AdversarialLoader
 from taumltools.training.losses import TAU, uses_working_points
 from taumltools.training.metrics import discriminator_aucs
 from taumltools.training.optimizer import learning_rate
@@ -67,7 +69,7 @@ class Fit:
         self._report, self._snapshots = report, snapshots
         self._best_weights: list[np.ndarray] = []
         self._step = 0
-        self._loss_sum, self._before = 0.0, 0.0
+        self._sums, self._before = dict.fromkeys(model.followed, 0.0), 0.0
         self._figures = self._new_figures()
 
     @property
@@ -114,7 +116,7 @@ class Fit:
         log.info("epoch %d: %s", epoch, ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
         self._choose(epoch)
         self._move_points()
-        self._step, self._loss_sum, self._before = 0, 0.0, 0.0
+        self._step, self._sums, self._before = 0, dict.fromkeys(self.model.followed, 0.0), 0.0
         self._figures = self._new_figures()
         if self._report:
             self._report(figures, epoch)
@@ -131,15 +133,15 @@ class Fit:
         for batch in progress(batches, total=steps - self._step, label=label, unit="batch"):
             rate = learning_rate(self.config, (epoch - 1) * steps + self._step, self.config.epochs * steps)
             self.model.optimizer.learning_rate = rate
-            out: Any = self.model.train_on_batch(batch.inputs, batch.target, batch.weight, return_dict=True)
+            out = self.model.fit_batch(batch)
             self._step += 1
-            if not math.isfinite(out["loss"]):
+            if odd := [name for name in self.model.followed if not math.isfinite(out[name])]:
                 raise InputError(
-                    f"the loss became {out['loss']} in {label}, step {self._step}: "
+                    f"the {odd[0]} became {out[odd[0]]} in {label}, step {self._step}: "
                     f"{suspects(self.model.network, batch, self.loader.layout)}; lower the learning rate "
                     "(training.learning_rate), or look for extreme values in the features"
                 )
-            self._loss_sum += out["loss"]
+            self._sums = {name: total + float(out[name]) for name, total in self._sums.items()}
             self._figures.add(batch.target, out["prediction"], batch.weight)
             if self._checkpoints and self._checkpoints.due() and self._step < steps:
                 self._before = time.perf_counter() - start
@@ -148,17 +150,18 @@ class Fit:
 
     def _train_figures(self) -> dict[str, float]:
         figures = self._figures.result()
-        loss = self._loss_sum / self.loader.steps
+        means = {name: total / self.loader.steps for name, total in self._sums.items()}
+        loss = means.pop("loss")
         pure = figures.pop("pure_loss")
         parts = {"pure_loss": pure, "reg_loss": loss - pure} if self.model.network.losses else {}
-        return {"loss": loss, **parts, **figures}
+        return {"loss": loss, **parts, **figures, **means}
 
     def validate(self) -> dict[str, float]:
         """Figures of the validation sample; ``val_loss`` is without what regularises weights."""
         figures = self._new_figures()
         outputs, targets = [], []
         for batch in self.loader.validation_batches():
-            p = np.asarray(self.model.network.predict_on_batch(batch.inputs), np.float32)
+            p = self.model.outputs_of(batch.inputs)[0]
             figures.add(batch.target, p, batch.weight)
             outputs.append(p)
             targets.append(batch.target.astype(bool))
@@ -170,6 +173,8 @@ class Fit:
                 "(training.learning_rate), or look for extreme values in the features"
             )
         areas = discriminator_aucs(np.concatenate(outputs), np.concatenate(targets))
+        if isinstance(self.loader, AdversarialLoader):
+            areas |= control_figures(self.loader.control, lambda inputs: self.model.outputs_of(inputs)[1][:, 0])
         return {f"val_{name}": value for name, value in {"loss": loss, **result, **areas}.items()}
 
     def _choose(self, epoch: int) -> None:
@@ -210,7 +215,7 @@ class Fit:
             "history": self.history,
             "best": self.best,
             "step": self._step,
-            "loss_sum": self._loss_sum,
+            "sums": self._sums,
             "elapsed_s": self._before,
         }
         arrays = {f"variable/{name}": value for name, value in variables_of(self.model).items()}
@@ -226,7 +231,7 @@ class Fit:
         set_variables(self.model, found.part("variable/"))
         meta: Mapping[str, Any] = found.meta
         self.history, self.best = {k: list(v) for k, v in meta["history"].items()}, meta["best"]
-        self._step, self._loss_sum, self._before = meta["step"], meta["loss_sum"], meta["elapsed_s"]
+        self._step, self._sums, self._before = meta["step"], dict(meta["sums"]), meta["elapsed_s"]
         best = found.part("best/")
         self._best_weights = [best[name] for name in sorted(best)]
         self._figures = self._new_figures()

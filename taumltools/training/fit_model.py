@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from taumltools.training.batches import Batch, Inputs
 from taumltools.training.losses import Loss
 
 
@@ -25,7 +26,12 @@ class FitModel(keras.Model):
         loss: function (y, p, points) with one value per row; the loss of a batch is the sum of
             weight times value over the number of rows.
         points: thresholds that the loss takes, by name; they can change between steps.
+
+    Attributes:
+        followed: figures of a step whose means over an epoch are kept.
     """
+
+    followed: tuple[str, ...] = ("loss",)
 
     def __init__(self, network: Any, loss: Loss, points: Mapping[str, np.ndarray]) -> None:
         super().__init__(name="fit", dtype="float32")
@@ -64,6 +70,16 @@ class FitModel(keras.Model):
         """What a step returns."""
         del x, y, sample_weight
         return {"loss": self._loss_tracker.result(), "prediction": ops.cast(y_pred, "float32")}
+
+    def fit_batch(self, batch: Batch) -> dict[str, Any]:
+        """One step; returns ``prediction``, float32, shape (n, 4), and numbers, among them :attr:`followed`."""
+        figures: Any = self.train_on_batch(batch.inputs, batch.target, batch.weight, return_dict=True)
+        return dict(figures)
+
+    def outputs_of(self, inputs: Inputs) -> list[np.ndarray]:
+        """All outputs of the network for a batch, float32, the probabilities (n, 4) first."""
+        outputs = self.network.predict_on_batch(inputs)
+        return [np.asarray(o, np.float32) for o in (outputs if isinstance(outputs, list) else [outputs])]
 
     def set_points(self, points: Mapping[str, np.ndarray]) -> None:
         """Change the thresholds of the loss."""
@@ -104,9 +120,14 @@ def weights_of(network: Any) -> list[np.ndarray]:
     return [array_of(variable) for variable in network.weights]
 
 
+def classifier(network: Any) -> Any:
+    """The part of a network that gives the four probabilities: without a second head, without optimizer and loss."""
+    return keras.Model(network.inputs, network.outputs[:1], name=network.name)
+
+
 def save_network(network: Any, path: Path) -> None:
-    """Write a network, without optimizer and loss, to a ``.keras`` file."""
-    bare = keras.Model(network.inputs, network.outputs, name=network.name)
+    """Write what gives the four probabilities to a ``.keras`` file."""
+    bare = classifier(network)
     with warnings.catch_warnings():
         # TensorFlow 2.20 variables predate the copy keyword of numpy 2; Keras asks them for arrays.
         warnings.filterwarnings("ignore", message="__array__ implementation doesn't accept a copy keyword")

@@ -8,7 +8,6 @@ not from who reads it, nor from what was read before.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import logging
@@ -17,27 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.identity import plain
 from taumltools.config.training import TrainingConfig
 from taumltools.errors import InputError
 from taumltools.training.ahead import in_order
-from taumltools.training.batches import Batch, Samples
+from taumltools.training.batches import Batch
 from taumltools.training.layout import Form, InputLayout
-from taumltools.training.plan import Plan, Window
-from taumltools.training.reading import bytes_of, read_blocks
+from taumltools.training.plan import Plan
+from taumltools.training.reading import bytes_of
 from taumltools.training.scan import Scan, scan
 from taumltools.training.spectra import Binning
+from taumltools.training.stream import Source, Stream
 from taumltools.training.undefined import check_values
 from taumltools.training.weights import TypeWeights, Weights, spectrum_weights
 from taumltools.tuples.truth import TAU_TYPES
 
 log = logging.getLogger(__name__)
-
-READ_BLOCK = 16_384
-"""Entries read at once: one chunk of the files."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +71,8 @@ class Loader:
         cached: True if the sample is kept in memory.
 
     Raises:
-        InputError: a file is not readable, lacks a feature, or one of the types is missing; a feature is undefined too
-            often; a spectrum has an empty bin.
+        InputError: a file is not readable, lacks a feature, or one of the types is missing; a feature is NaN too
+            often, or infinite; a spectrum has an empty bin.
         ConfigError: the network takes cells, and the features define no grid.
     """
 
@@ -87,39 +82,36 @@ class Loader:
         self._config = config
         self.layout = InputLayout.of(features, form)
         binning = Binning(config.spectra.bins) if config.class_weights == "spectra" else None
-        found = scan([Path(p) for p in paths], self.layout, config.validation_fraction, READ_BLOCK, binning)
-        self._blocks = found.blocks
-        size = bytes_of(self._blocks, self.layout)
+        found = scan([Path(p) for p in paths], self.layout, features, config.validation_fraction, binning)
+        size = bytes_of(found.blocks, self.layout)
         self.cached = size < config.cache_mb * 1_000_000
-        window = sum(map(len, self._blocks)) if self.cached else config.window
-        self._train = Plan(found.kinds["train"], window, config.composition)
-        self._validation = Plan(found.kinds["validation"], window)
-        self.counts = {
-            sample: dict(zip(TAU_TYPES, plan.counts.tolist(), strict=True))
-            for sample, plan in (("train", self._train), ("validation", self._validation))
-        }
-        self._weights = _weights(config, found, self._train, binning)
-        self._kept: Samples | None = None
-        if self.cached:
-            self._kept = read_blocks(self._blocks, self.layout, self._weights)
-        else:
+        if not self.cached:
             log.info("%.0f MB of inputs exceed the budget of %d MB: streaming", size / 1e6, config.cache_mb)
-        check_values(self._read(self._validation.file_order()[0]), config.max_undefined, features.infinite == "keep")
+        window = sum(map(len, found.blocks)) if self.cached else config.window
+        plan = Plan(found.kinds["train"], window, config.composition)
+        source = Source(found.blocks, self.layout, _weights(config, found, plan, binning), keep=self.cached)
+        self._train = Stream(source, plan, config.workers)
+        self._validation = Stream(source, Plan(found.kinds["validation"], window), config.workers)
+        self.counts = {
+            sample: dict(zip(TAU_TYPES, stream.plan.counts.tolist(), strict=True))
+            for sample, stream in (("train", self._train), ("validation", self._validation))
+        }
+        check_values(source.read(self._validation.plan.file_order()[0]), features.infinite == "keep")
 
     @property
     def batch_size(self) -> int:
         """Entries per step, never more than the training sample has."""
-        return min(self._config.batch_size, self._train.entries)
+        return min(self._config.batch_size, self.entries)
 
     @property
     def entries(self) -> int:
         """Entries of an epoch."""
-        return self._train.entries
+        return self._train.plan.entries
 
     @property
     def steps(self) -> int:
         """Steps per epoch."""
-        return -(-self._train.entries // self.batch_size)
+        return self._train.steps(self.batch_size)
 
     def train_batches(self, seed: int, epoch: int = 1, start: int = 0) -> Iterator[Batch]:
         """Batches of one epoch, all of the same size, in an order that is new in every epoch.
@@ -139,15 +131,16 @@ class Loader:
         """
         if not 0 <= start <= self.steps:
             raise InputError(f"step {start} of an epoch with {self.steps} steps")
-        order = functools.partial(self._train.rows, seed=seed, epoch=epoch)
-        windows = self._train.windows(seed, epoch)
-        return in_order(self._tasks(windows, order, self.batch_size, start, fill=True), self._config.workers)
+        return in_order(self._making(seed, epoch, start), self._config.workers)
+
+    def _making(self, seed: int, epoch: int, start: int) -> Iterator[Callable[[], Batch]]:
+        """What makes each batch of an epoch."""
+        return (portion.batch for portion in self._train.epoch(seed, epoch, self.batch_size, start))
 
     def validation_batches(self) -> Iterator[Batch]:
         """The validation sample in the order of the files; the last batch may be smaller."""
-        windows = self._validation.file_order()
-        tasks = self._tasks(windows, self._validation.rows_in_order, self._config.batch_size, 0, fill=False)
-        return in_order(tasks, self._config.workers)
+        portions = self._validation.in_order(self._config.batch_size)
+        return in_order((portion.batch for portion in portions), self._config.workers)
 
     def state(self, seed: int, epoch: int, step: int) -> LoaderState:
         """What to save so that :meth:`resume` goes on after ``step`` steps of an epoch."""
@@ -172,48 +165,8 @@ class Loader:
 
     def _fingerprint(self) -> str:
         config = {key: plain(getattr(self._config, key)) for key in ("class_weights", "spectra")}
-        parts = [self._train.fingerprint(), self.batch_size, self.layout.as_dict(), config]
+        parts = [self._train.plan.fingerprint(), self.batch_size, self.layout.as_dict(), config]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-    def _tasks(
-        self,
-        windows: Sequence[Window],
-        order: Callable[[Window], np.ndarray],
-        size: int,
-        start: int,
-        fill: bool,
-    ) -> Iterator[Callable[[], Batch]]:
-        """What makes each batch; what is left of a window is put in front of the next one."""
-        done = start * size
-        left: Samples | None = None
-        windows = [window for window in windows if window.start + window.size > done]
-        reading = (functools.partial(self._read, window) for window in windows)
-        samples_of = in_order(reading, min(self._config.workers, 1), ahead=1)
-        for window in windows:
-            samples, rows = next(samples_of), order(window)
-            todo = rows[max(done - window.start, 0) :]
-            missing = 0 if left is None else size - len(left)
-            if left is not None and missing:
-                left = Samples.concatenate([left, samples.select(todo[:missing])])
-            todo = todo[missing:]
-            if left is not None and len(left) == size:
-                yield functools.partial(left.batch, np.arange(size))
-                left = None
-            full = len(todo) - len(todo) % size
-            for first in range(0, full, size):
-                yield functools.partial(samples.batch, todo[first : first + size])
-            if full < len(todo):
-                left = samples.select(todo[full:])
-            if window is windows[-1] and left is not None:
-                missing = size - len(left) if fill else 0
-                last = Samples.concatenate([left, samples.select(np.resize(rows, missing))])
-                yield functools.partial(last.batch, np.arange(len(last)), missing)
-            del samples  # before the next window is read
-
-    def _read(self, window: Window) -> Samples:
-        if self._kept is not None:
-            return self._kept
-        return read_blocks([self._blocks[i] for i in window.blocks], self.layout, self._weights)
 
 
 def _weights(config: TrainingConfig, found: Scan, plan: Plan, binning: Binning | None) -> Weights:

@@ -58,3 +58,24 @@ def make_optimizer(config: TrainingConfig) -> Any:
     if config.optimizer == "nadam":
         return Nadam(schedule_decay=config.schedule_decay, **options)
     return keras.optimizers.Adam(**options)
+
+
+def second_optimizer(config: TrainingConfig) -> Any:
+    """The optimizer of the second head of domain adaptation: Nadam with a constant learning rate of its own.
+
+    Args:
+        config: settings of the fit, with ``adversarial``.
+
+    Returns:
+        A ``keras.optimizers.Optimizer``.
+
+    Raises:
+        ConfigError: there is no domain adaptation in the settings.
+    """
+    from taumltools.training.nadam import Nadam
+
+    return Nadam(
+        learning_rate=config.control_region().learning_rate,
+        schedule_decay=config.schedule_decay,
+        global_clipnorm=config.clip_norm or None,
+    )

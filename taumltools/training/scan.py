@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
 from taumltools.eventhash import in_first_part
 from taumltools.features.flat import FlatFile
+from taumltools.features.produce import refuse_nan, rows_of_blocks
 from taumltools.training.batches import known_types
 from taumltools.training.layout import InputLayout
 from taumltools.training.reading import Block, blocks_of
@@ -18,6 +21,9 @@ from taumltools.training.spectra import Binning
 from taumltools.tuples.truth import TAU_TYPES
 
 SAMPLES = ("train", "validation")
+
+READ_BLOCK = 16_384
+"""Entries read at once: one chunk of the files."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,64 @@ class Scan:
         return np.array([np.bincount(k[k >= 0], minlength=len(TAU_TYPES)) for k in self.kinds[sample]]).sum(axis=0)
 
 
+@dataclass(frozen=True)
+class Look:
+    """What a first look at one file tells.
+
+    Attributes:
+        blocks: the stretches in which it is read.
+        index: run, lumi and evt, and what else was asked for, of all entries.
+        validates: which entries validate, bool.
+    """
+
+    blocks: list[Block]
+    index: dict[str, np.ndarray]
+    validates: np.ndarray
+
+    def sides(self) -> dict[str, np.ndarray]:
+        """Which entries are in a sample, bool, by sample."""
+        return dict(zip(SAMPLES, (~self.validates, self.validates), strict=True))
+
+
+def look_at(
+    paths: Sequence[Path], layout: InputLayout, features: FeaturesConfig, fraction: float, columns: Sequence[str] = ()
+) -> list[Look]:
+    """Look at files before their features are read.
+
+    Args:
+        paths: files of flat tuples.
+        layout: what the network takes.
+        features: the features, with the limit on undefined values.
+        fraction: share of events that validate, by hash of run, lumi and evt.
+        columns: further columns of the index.
+
+    Returns:
+        One for each file.
+
+    Raises:
+        InputError: an unreadable file, one without a feature, or features that are NaN too often in all files together.
+    """
+    nan: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    looks = []
+    for path in paths:
+        with FlatFile(path) as file:
+            layout.check(file.layout(), str(path))
+            index = _index(file, ("run", "lumi", "evt", *columns))
+            blocks = blocks_of(file, layout, READ_BLOCK)
+            nan.update(file.nan)
+            rows.update(rows_of_blocks(file))
+        looks.append(Look(blocks, index, in_first_part(index["run"], index["lumi"], index["evt"], fraction)))
+    others = f" and {len(paths) - 1} other files" if len(paths) > 1 else ""
+    refuse_nan(nan, rows, features, f"{paths[0]}{others}")
+    return looks
+
+
 def scan(
     paths: Sequence[Path],
     layout: InputLayout,
+    features: FeaturesConfig,
     validation_fraction: float,
-    block_size: int,
     binning: Binning | None = None,
 ) -> Scan:
     """Look at the files of a sample.
@@ -51,38 +110,34 @@ def scan(
     Args:
         paths: files of flat tuples.
         layout: what the network takes.
+        features: the features, with the limit on undefined values.
         validation_fraction: share of events that validate, by hash of run, lumi and evt.
-        block_size: entries per block.
         binning: bins in which spectra are counted; None: not counted.
 
     Raises:
-        InputError: no file, an unreadable one, one without a feature, or a sample without one of the types.
+        InputError: no file, one that :func:`look_at` refuses, or a sample without one of the types.
     """
     if not paths:
         raise InputError("no flat tuples to train on")
     blocks: list[Block] = []
     kinds: dict[str, list[np.ndarray]] = {sample: [] for sample in SAMPLES}
     spectra = None if binning is None else np.zeros((len(TAU_TYPES), len(binning)))
-    for path in paths:
-        with FlatFile(path) as file:
-            layout.check(file.layout(), str(path))
-            found = blocks_of(file, layout, block_size)
-            index = _index(file, binning is not None)
-        types = known_types(index["tau_type"])
-        validates = in_first_part(index["run"], index["lumi"], index["evt"], validation_fraction)
-        for sample, side in zip(SAMPLES, (~validates, validates), strict=True):
+    columns = ("tau_type", *(() if binning is None else ("tau_pt", "tau_eta")))
+    for look in look_at(paths, layout, features, validation_fraction, columns):
+        types = known_types(look.index["tau_type"])
+        for sample, side in look.sides().items():
             of_file = np.where(side, types, np.int8(-1))
-            kinds[sample] += [of_file[block.start : block.stop] for block in found]
+            kinds[sample] += [of_file[block.start : block.stop] for block in look.blocks]
         if binning is not None and spectra is not None:
-            spectra += binning.count(np.where(validates, np.int8(-1), types), index["tau_pt"], index["tau_eta"])
-        blocks += found
+            trained = np.where(look.validates, np.int8(-1), types)
+            spectra += binning.count(trained, look.index["tau_pt"], look.index["tau_eta"])
+        blocks += look.blocks
     result = Scan(blocks, kinds, spectra)
     _refuse_empty_types(result)
     return result
 
 
-def _index(file: FlatFile, with_pt: bool) -> dict[str, np.ndarray]:
-    wanted = ["tau_type", "run", "lumi", "evt", *(("tau_pt", "tau_eta") if with_pt else ())]
+def _index(file: FlatFile, wanted: Sequence[str]) -> dict[str, np.ndarray]:
     missing = set(wanted) - set(file.layout()["index"])
     if missing:
         raise InputError(f"{file.path}: index columns {sorted(missing)} are missing; make the flat tuples again")

@@ -46,24 +46,17 @@ def undefined_fractions(samples: Samples, infinite: bool = False) -> dict[str, f
     return fractions
 
 
-def check_values(samples: Samples, limit: float, infinite: bool = False) -> None:
-    """Refuse features that are undefined too often, and report those that never are defined.
+def check_values(samples: Samples, infinite: bool = False) -> None:
+    """Refuse infinite values, and report features that never are defined.
 
     Args:
         samples: what is looked at.
-        limit: largest accepted fraction of undefined values.
         infinite: accept infinite values, which the limits of the scaling cut.
 
     Raises:
-        InputError: a feature exceeds the limit, or a value is infinite.
+        InputError: a value is infinite.
     """
     fractions = undefined_fractions(samples, infinite)
-    above = {name: f"{fraction:.1%}" for name, fraction in fractions.items() if fraction > limit}
-    if above:
-        raise InputError(
-            f"features undefined (NaN) in more than {limit:.1%} of {len(samples)} entries looked at: {above}; look at "
-            "their definition, switch them off (enabled: false), or raise training.max_undefined"
-        )
     never = [name for name, fraction in fractions.items() if fraction == 1]
     if never:
         log.info("never defined in this sample, and so constant for the network: %s", ", ".join(never))

@@ -26,6 +26,23 @@ class Weights(Protocol):
         """Weights, float32, shape (n,), of types -1 to 3 (-1 has weight 0) and the columns."""
 
 
+class EqualWeights:
+    """The same weight for all entries, of whatever type.
+
+    Args:
+        weight: that one.
+    """
+
+    columns: tuple[str, ...] = ()
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+
+    def of(self, types: np.ndarray, index: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: ARG002
+        """See :class:`Weights`."""
+        return np.full(len(types), self._weight, np.float32)
+
+
 class TypeWeights:
     """One weight per truth type.
 

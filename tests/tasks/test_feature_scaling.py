@@ -60,12 +60,12 @@ def test_sums_of_parts_become_constants_and_plots(flat_tuples, features):
 
 def test_plots_and_limits_do_not_change_what_is_summed():
     plain = FeatureSums(**PLAIN)
-    for override in ("scaling.plots.parts_per_step=2", "scaling.limits.missing=1", "scaling.source=a.json"):
+    for override in ("scaling.plots.parts_per_step=2", "scaling.limits.infinite=1", "scaling.source=a.json"):
         assert FeatureSums(**PLAIN, overrides=override).identity == plain.identity
     assert FeatureSums(**PLAIN, overrides="scaling.measured_on=legacy").identity != plain.identity
     scaling = FeatureScaling(**PLAIN)
     assert FeatureScaling(**PLAIN, overrides="scaling.plots.parts_per_step=2").identity == scaling.identity
-    assert FeatureScaling(**PLAIN, overrides="scaling.limits.missing=1").identity != scaling.identity
+    assert FeatureScaling(**PLAIN, overrides="scaling.limits.infinite=1").identity != scaling.identity
 
 
 def test_constants_from_a_file_are_checked_and_need_no_sums(tmp_path, monkeypatch, features):

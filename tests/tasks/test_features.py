@@ -63,7 +63,7 @@ def test_a_selection_that_nothing_passes_says_what_was_left_out():
 
 
 def test_nan_above_the_limit_is_refused_by_name():
-    overrides = {"overrides": "+features.nan_limit=0.0"}
+    overrides = {"overrides": "features.nan_limit=0.0"}
     branch = with_parts(ProduceFlatTuples(**TINY, **overrides)).req_branch(0)
     with pytest.raises(InputError, match=r"features\.nan_limit = 0\.0 allows: .*: \d+ of \d+"):
         branch.run()

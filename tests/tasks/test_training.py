@@ -17,7 +17,7 @@ from tasks.training import Training
 from taumltools.errors import ConfigError, InputError
 from taumltools.training.tracking import tracked
 from taumltools.training.tracking.stores import open_store
-from tests.tasks.making import make, prepare_training
+from tests.tasks.making import forget_tasks, make, prepare_training
 
 SMALL = "model=mini training.epochs=1 training.batch_size=64 seed=5"
 TINY = {"version": "v1", "campaign": "tiny"}
@@ -265,3 +265,149 @@ def test_store_of_mlflow_can_be_named_by_its_own_variable(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://localhost:5000")
     assert ImportRuns().store_name == "http://localhost:5000"
     assert ImportRuns(tracking_uri="/data/mlflow").store_name == "/data/mlflow"
+
+
+# ---------------------------------------------------------------------- domain adaptation
+
+HEADS = "model.adversarial=true ++training.adversarial.k2=2 ++training.adversarial.samples.data.rows=8"
+
+
+@pytest.fixture(scope="module")
+def region(tmp_path_factory):
+    """A control region as files: mock candidates, those of data with another isolation."""
+    from taumltools.config import load_campaign
+    from taumltools.features.flat import FlatTuples, make_flat, write_flat
+    from taumltools.tuples.mock import mock_tuples
+
+    folder = tmp_path_factory.mktemp("control")
+    features = load_campaign("tiny").features
+    for name, seed, factor in (("data_0", 20, 3.0), ("data_1", 21, 3.0), ("dy", 22, 1.0)):
+        flat = make_flat(mock_tuples(120, seed=seed), features)
+        taus = flat.taus | {"tau_chargedIsoPtSum": factor * flat.taus["tau_chargedIsoPtSum"]}
+        write_flat(folder / f"{name}.h5", [FlatTuples(flat.index, taus, flat.objects)], config=features)
+    return folder
+
+
+def adapted(region, more=""):
+    samples = f"data:{{data:true,files:[{region}/data_*.h5]}},dy:{{files:[{region}/dy.h5],rows:8}}"
+    return training(overrides=f"{SMALL} training.adversarial={{samples:{{{samples}}}}} {HEADS} {more}")
+
+
+def test_network_with_a_second_head_is_trained_and_delivered_without_it(filled, region):
+    from taumltools.features.flat import FlatFile
+    from taumltools.training.network import load_network
+
+    task = adapted(region, "training.epochs=2")
+    task.req_branch(0).run()
+    history = json.loads((task.path / "history.json").read_text())
+    names = {"adv_loss", "adv_accuracy", "mean_grad_class", "mean_grad_adv"}
+    assert names | {"val_adv_loss", "val_adv_accuracy", "val_adv_auc", "val_auc_jet"} <= set(history)
+    assert all(len(values) == 2 for values in history.values())
+    metrics = json.loads((task.path / "metrics.json").read_text())
+    assert metrics["control_entries"]["train"]["data"] > 2 * metrics["control_entries"]["validation"]["data"] > 0
+    network = load_network(task.path)
+    assert len(network.model.outputs) == 1
+    assert not [layer.name for layer in network.model.layers if "_adv" in layer.name]
+    assert network.model.count_params() == metrics["parameters"]
+    with FlatFile(task.upstream()["flat"].paths()[0]) as file:
+        assert network.predict(file.read(0, 50)).shape == (50, 4)
+    import_runs(list(task.log_folders()), "")
+    (run,) = runs(filled).values()
+    assert run.data.params["training.adversarial.k2"] == "2.0"
+    assert run.data.metrics["best_val_adv_auc"] == pytest.approx(metrics["val_adv_auc"])
+    assert {d.dataset.name for d in run.inputs.dataset_inputs} == {"flat", "scaling", "control data", "control dy"}
+
+
+def test_adaptation_that_is_killed_goes_on_and_ends_as_one_that_was_not(filled, region, monkeypatch):
+    """The same weights, slots of both optimizers and figures; SIGKILL, bit by bit: tests/unit/training/test_resume.py."""
+    import numpy as np
+
+    from taumltools.training.adversarial import AdversarialModel
+    from taumltools.training.fit_model import variables_of
+
+    step, ends = AdversarialModel.fit_batch, {}
+
+    def run(name, stop=0):
+        count = iter(range(1, 10_000))
+
+        def fit_batch(model, batch):
+            if next(count) == stop:
+                raise Interrupted
+            out = step(model, batch)
+            ends[name] = model
+            return out
+
+        monkeypatch.setattr(AdversarialModel, "fit_batch", fit_batch)
+        task = training(overrides=adapted(region, "training.epochs=2").overrides,
+                        checkpoint_minutes=0.0)  # fmt: skip
+        task.req_branch(0).run()
+        return json.loads((task.path / "history.json").read_text()), variables_of(ends[name])
+
+    with pytest.raises(Interrupted):
+        run("parts", stop=5)
+    history, variables = run("parts")
+    forget_tasks()
+    shutil.rmtree(filled / "tiny" / "Training")
+    whole, expected = run("whole")
+    for name in set(whole) - {"wall_s"}:
+        assert history[name] == pytest.approx(whole[name], rel=1e-3, abs=1e-5)
+    assert len(expected) == len(variables) > 20
+    for name, value in expected.items():
+        np.testing.assert_allclose(variables[name], value, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_datasets_of_a_control_region_are_made_first(store, tmp_path):
+    from tasks.features import ProduceControlTuples
+    from taumltools.features.flat import FlatFile
+    from taumltools.tuples.io import write_tuples
+    from taumltools.tuples.mock import mock_tuples
+
+    write_tuples(tmp_path / "mutau.root", mock_tuples(60, seed=3))
+    overrides = (
+        f"model=mini +datasets.mutau={{title:x,source:tautuple,files:[{tmp_path}/mutau.root]}} +samples.control={{mutau:{{}}}} "
+        "model.adversarial=true training.adversarial={samples:{data:{data:true,dataset:mutau},dy:{dataset:mutau}}} "
+        "'+training.adversarial.selection={types:[tau,jet],require:\"tau_pt > 25\"}'"
+    )
+    task = training(overrides=overrides)
+    needed = task.upstream()
+    assert set(needed) == {"flat", "scaling", "control_mutau"}
+    control = needed["control_mutau"]
+    assert isinstance(control, ProduceControlTuples)
+    assert task.control_paths() == {"data": control.paths(), "dy": control.paths()}
+    make(control)
+    with FlatFile(control.path) as file:
+        index = file.read_index()
+    assert set(index["tau_type"].tolist()) <= {2, 3}
+    assert index["tau_pt"].min() > 25
+    other = training(overrides=overrides.replace("tau_pt > 25", "tau_pt > 30"))
+    assert other.identity != task.identity
+    assert other.upstream()["flat"].identity == needed["flat"].identity
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("model.adversarial=true", "needs a control region: .* training.adversarial.samples"),
+        ("training.adversarial={samples:{data:{data:true,files:[a]}}}", "samples has none of simulation"),
+        ("training.adversarial={samples:{dy:{files:[a]}}}", "samples has none of data"),
+        ("training.adversarial={samples:{dy:{},data:{data:true,files:[a]}}}", "samples.dy: .*expected either files"),
+        (
+            "training.adversarial={samples:{dy:{files:[a],rows:0},data:{data:true,files:[a]}}}",
+            "rows must be at least 1",
+        ),
+        (
+            "training.adversarial={samples:{dy:{files:[a]},data:{data:true,files:[a]}}}",
+            "the network has no second head",
+        ),
+    ],
+)
+def test_wrong_settings_of_domain_adaptation_are_refused(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        training(overrides=f"model=mini {overrides}").identity  # noqa: B018
+
+
+def test_control_region_that_is_not_there_is_refused_before_the_fit(filled, region):
+    task = adapted(region, "training.adversarial.samples.dy.files=[/nowhere/dy.h5]")
+    with pytest.raises(InputError, match=r"training.adversarial.samples.dy.files: nothing is called /nowhere/dy.h5"):
+        task.req_branch(0).run()
+    assert not task.path.exists()

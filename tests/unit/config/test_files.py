@@ -14,6 +14,7 @@ from taumltools.config.campaign import CampaignConfig
 from taumltools.config.datasets import DatasetConfig
 from taumltools.config.files import absolute_name, fixed_files
 from taumltools.config.identity import identity
+from taumltools.config.training import TrainingConfig
 from taumltools.errors import ConfigError
 
 
@@ -96,5 +97,17 @@ def test_any_name_survives_the_grammar_of_overrides(name):
     dataset = DatasetConfig(title="x", source="tautuple", files=("/" + name,))
     config = object.__new__(CampaignConfig)
     object.__setattr__(config, "datasets", {"mine": dataset})
+    object.__setattr__(config, "training", TrainingConfig())
     (word,) = shlex.split(fixed_files(config))
     assert OverridesParser.create().parse_override(word).value() == list(dataset.files)
+
+
+def test_files_of_a_control_region_are_fixed_for_jobs(monkeypatch, tmp_path):
+    """A job starts in another folder: what was relative has to stay what it was."""
+    monkeypatch.chdir(tmp_path)
+    given = "model.adversarial=true training.adversarial={samples:{data:{data:true,files:[control/data_*.h5]},dy:{files:[dy.h5]}}}"
+    here = load_campaign("demo", given)
+    monkeypatch.chdir("/")
+    there = load_campaign("demo", f"{given} {fixed_files(here)}")
+    assert there.training == here.training
+    assert here.training.adversarial.samples["data"].files == (f"{tmp_path}/control/data_*.h5",)

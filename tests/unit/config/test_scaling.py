@@ -21,7 +21,7 @@ def test_the_legacy_choice_is_available_by_name():
     ("kind", "change", "message"),
     [
         (ScalingConfig, {"measured_on": "all"}, "'fed' or 'legacy'"),
-        (LimitsConfig, {"missing": 1.5}, "less than or equal to 1"),
+        (LimitsConfig, {"infinite": 1.5}, "less than or equal to 1"),
         (LimitsConfig, {"infinite": -0.1}, "greater than or equal to 0"),
         (ScalingPlotsConfig, {"parts_per_step": 0}, "greater than or equal to 1"),
         (ScalingPlotsConfig, {"formats": ("gif",)}, r"unknown formats \['gif'\]"),

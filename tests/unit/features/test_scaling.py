@@ -84,7 +84,7 @@ def test_feature_without_values(config, caplog):
     with pytest.raises(InputError, match=r"feature taus\.x has no valid value .*\(2 are NaN\)"):
         measure([np.nan, np.nan], one_feature(config))
     with caplog.at_level(logging.WARNING):
-        entry = measure([np.nan], one_feature(config, "none"), LimitsConfig(missing=1))["taus"]["x"]["global"]
+        entry = measure([np.nan], one_feature(config, "none"))["taus"]["x"]["global"]
     assert "taus.x has no valid value" in caplog.text
     assert entry["sqmean"] is None
 
@@ -96,17 +96,16 @@ def test_constant_feature_gets_std_one_with_a_warning(config, caplog):
     assert "taus.x is always 3" in caplog.text
 
 
-def test_nan_and_infinite_values_are_left_out_up_to_their_limits(config):
-    limits = LimitsConfig(missing=0.25, infinite=0.25)
+def test_nan_and_infinite_values_are_left_out_these_up_to_their_limit(config):
+    limits = LimitsConfig(infinite=0.25)
     entry = measure([1, 3, np.nan, np.inf], one_feature(config), limits)["taus"]["x"]["global"]
     assert (entry["mean"], entry["std"], entry["num"]) == (2, 1, 2)
     with pytest.raises(InputError, match=r"taus\.x has 1 infinite values of 2, allowed are 0\.01 of all"):
         measure([1, np.inf], one_feature(config))
-    with pytest.raises(InputError, match=r"taus\.x has 2 NaN of 4 values, .*scaling\.limits\.missing"):
-        measure([1, 3, np.nan, np.nan], one_feature(config), limits)
 
 
-def test_nan_where_a_condition_is_false_has_no_limit(config):
+def test_nan_has_no_limit_here(config):
+    """``features.nan_limit`` is applied to flat tuples, where it is known whether a condition was false."""
     features = {"x": FeatureConfig("tau_dxy", valid="tau_dxy_error > 0", scaling=ScalingRule(type="normal"))}
     conditional = dataclasses.replace(config, taus=features, objects={})
     assert measure([1, 3, *[np.nan] * 98], conditional)["taus"]["x"]["global"]["num"] == 2
@@ -114,11 +113,15 @@ def test_nan_where_a_condition_is_false_has_no_limit(config):
 
 def test_all_bad_features_are_named_at_once(config):
     names = [f"x{i}" for i in range(25)]
-    many = dataclasses.replace(config, taus={name: FeatureConfig("tau_pt") for name in names}, objects={})
+    many = dataclasses.replace(
+        config, taus={name: FeatureConfig("tau_pt", scaling=ScalingRule(type="normal")) for name in names}, objects={}
+    )
     flat = FlatTuples({"entry": np.arange(1)}, {name: np.full(1, np.nan, np.float32) for name in names}, {})
     with pytest.raises(InputError) as error:
         make_scaling(sum_flat(flat, many), many)
-    assert all(f"taus.x{i} has 1 NaN" in str(error.value) for i in range(20))
+    assert all(
+        f"taus.x{i} has no valid value in the whole training sample (1 are NaN)" in str(error.value) for i in range(20)
+    )
     assert "... and 5 more" in str(error.value)
 
 

@@ -95,7 +95,7 @@ def test_the_shipped_file_fits_the_shipped_definition(config, shipped):
 
 def test_constants_measured_with_all_features_are_written_and_read(config, sums):
     """The values of this file are random, some are infinite: the limits are opened."""
-    scaling = make_scaling(sums, config, LimitsConfig(missing=1, infinite=1))
+    scaling = make_scaling(sums, config, LimitsConfig(infinite=1))
     loaded = load_scaling(json.loads(json.dumps(for_cms(scaling), allow_nan=False)), config)
     check_rules(loaded, config)
     whole = load_scaling(scaling, config)

@@ -2,16 +2,19 @@
 
     python killed_fit.py FOLDER NAME KILL_AFTER
 
-trains on FOLDER/*.h5 into FOLDER/NAME with checkpoints in FOLDER/NAME-state, and kills itself with SIGKILL after so many
+trains on FOLDER/*.h5, with domain adaptation if there is FOLDER/control, into FOLDER/NAME with checkpoints in FOLDER/NAME-state, and kills itself with SIGKILL after so many
 steps (0: never), counted in this process.
 """
 
+import dataclasses
 import json
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
+from taumltools.config.adversarial import AdversarialConfig, ControlSample
 from taumltools.config.features import FeaturesConfig
 from taumltools.config.model import ModelConfig
 from taumltools.config.training import TrackingConfig, TrainingConfig
@@ -35,6 +38,22 @@ TRAINING = TrainingConfig(
 MODEL = ModelConfig(object_units=(8,), tau_units=(8,), dense_units=(16,), attention_heads=1, dropout=0.2)
 
 
+def adapted(folder: Path) -> dict[str, Any]:
+    """Settings of domain adaptation, if there is a control region in FOLDER/control."""
+    control = folder / "control"
+    if not control.is_dir():
+        return {"model": MODEL, "training": TRAINING}
+    samples = {
+        "data": ControlSample(data=True, files=(str(control / "data_*.h5"),), rows=20),
+        "dy": ControlSample(files=(str(control / "dy.h5"),), rows=15, weight=1.5),
+    }
+    config = AdversarialConfig(samples=samples, k2=1.0)
+    return {
+        "model": dataclasses.replace(MODEL, adversarial=True),
+        "training": dataclasses.replace(TRAINING, adversarial=config),
+    }
+
+
 def main(folder: Path, name: str, kill_after: int) -> None:
     """Train."""
     from pydantic import TypeAdapter
@@ -55,7 +74,7 @@ def main(folder: Path, name: str, kill_after: int) -> None:
     FitModel.train_on_batch = counted
     checkpoints = Checkpoints(folder / f"{name}-state", minutes=0.0)
     paths = sorted(folder.glob("*.h5"))
-    train(paths, scaling, features, MODEL, TRAINING, folder / name, seed=11, checkpoints=checkpoints)
+    train(paths, scaling, features, **adapted(folder), out_dir=folder / name, seed=11, checkpoints=checkpoints)
     import numpy as np
 
     np.savez(folder / f"{name}.npz", **variables_of(state["model"]))

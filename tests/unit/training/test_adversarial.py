@@ -161,5 +161,5 @@ def test_networks_with_a_second_head_are_trained(features, scaling, model, repla
 def test_a_training_does_not_fit_a_second_head_by_accident(
     tmp_path, paths, features, scaling, model, training, replace
 ):
-    with pytest.raises(ConfigError, match=r"model.adversarial: .*AdversarialModel"):
+    with pytest.raises(ConfigError, match=r"model.adversarial: .* control region: .*training.adversarial.samples"):
         train(paths, scaling, features, replace(model, adversarial=True), training, tmp_path, seed=1)

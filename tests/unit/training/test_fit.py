@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from taumltools.config import load_campaign
 from taumltools.config.training import LossName, MetricName, TrackingConfig, TrainingConfig
 from taumltools.errors import InputError
-from taumltools.training import fit
+from taumltools.training import assemble
 from taumltools.training.fit import train
 from taumltools.training.fit_loop import Fit
 from taumltools.training.losses import LOSSES, normalised
@@ -73,7 +73,7 @@ def test_streaming_trains_too(tmp_path, paths, features, scaling, model, trainin
 def test_nan_loss_stops_with_advice(tmp_path, paths, features, scaling, model, training, replace, monkeypatch):
     from keras import ops
 
-    monkeypatch.setattr(fit, "make_loss", lambda *_: lambda y, p, _: ops.log(-1.0 - p[:, 0]) * y[:, 0])
+    monkeypatch.setattr(assemble, "make_loss", lambda *_: lambda y, p, _: ops.log(-1.0 - p[:, 0]) * y[:, 0])
     with pytest.raises(InputError, match=r"the loss became nan in epoch 1/3, step 1: all features .* lower the learn"):
         train(paths, scaling, features, model, training, tmp_path, seed=1)
     assert not (tmp_path / "model.keras").exists()

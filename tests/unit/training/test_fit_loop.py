@@ -9,8 +9,9 @@ import pytest
 from taumltools.config.training import WorkingPointsConfig
 from taumltools.errors import InputError
 from taumltools.features.scaling import load_scaling
+from taumltools.training.assemble import make_fit
 from taumltools.training.checkpoint import Checkpoints
-from taumltools.training.fit import _made, train
+from taumltools.training.fit import train
 from taumltools.training.fit_loop import Fit
 from taumltools.training.fit_model import array_of, variables_of, weights_of
 from taumltools.training.loader import Loader
@@ -26,7 +27,7 @@ def make(paths, features, scaling, model, training, replace):
         keras.utils.set_random_seed(3)
         network = build_model(replace(model, dropout=dropout), features, load_scaling(scaling, features))
         checkpoints = Checkpoints(folder, minutes) if folder else None
-        return _made(network, Loader(paths, features, config), config, 3, checkpoints=checkpoints, fingerprint="x")
+        return make_fit(network, Loader(paths, features, config), config, 3, checkpoints=checkpoints, fingerprint="x")
 
     return make
 

@@ -13,7 +13,7 @@ from taumltools.errors import InputError
 from taumltools.eventhash import in_first_part
 from taumltools.features.flat import FlatTuples, write_flat
 from taumltools.features.scaling import FeatureSums, make_scaling, sum_features
-from taumltools.training import loader as loading
+from taumltools.training import scan as loading
 from taumltools.training.fit import train
 from taumltools.training.loader import Loader
 from taumltools.training.metrics import discriminator_aucs

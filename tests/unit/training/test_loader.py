@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from taumltools.errors import ConfigError, InputError
 from taumltools.eventhash import in_first_part
 from taumltools.features.flat import FlatTuples, write_flat
-from taumltools.training import loader as module
+from taumltools.training import scan as module
 from taumltools.training.loader import Loader, LoaderState
 
 
@@ -205,12 +207,19 @@ def test_cells_of_features_without_grids(paths, features, training):
         Loader(paths, features, training, "cells")
 
 
-@pytest.mark.parametrize("cache_mb", [100, 0], ids=["cached", "streamed"])
-def test_undefined_values_above_the_limit_are_named(paths, features, training, replace, flat, cache_mb):
-    fraction = np.isnan(flat.taus["iso"]).mean()
-    Loader(paths, features, replace(training, cache_mb=cache_mb, max_undefined=fraction + 0.04))
-    with pytest.raises(InputError, match=r"undefined \(NaN\) in more than 5.0% of .* entries .*taus.iso"):
-        Loader(paths, features, replace(training, cache_mb=cache_mb, max_undefined=0.05))
+def test_nan_above_the_limit_is_named_with_its_numbers_in_all_files(tmp_path, features, training, replace, flat):
+    """Each file alone may be above or below: files together are what the network is fitted to."""
+    for name, start, stop, nan in (("a", 0, 700, 600), ("b", 700, 1200, 0)):
+        part = dataclasses.replace(flat.slice(start, stop), nan={"taus.iso": nan, "taus.switched_off": stop - start})
+        write_flat(tmp_path / f"{name}.h5", [part])
+    paths = sorted(tmp_path.iterdir())
+    Loader(paths, replace(features, nan_limit=0.5), training)
+    with pytest.raises(
+        InputError, match=r"a.h5 and 1 other files: NaN .*nan_limit = 0.4 .*: taus.iso: 600 of 1200\. Say"
+    ):
+        Loader(paths, replace(features, nan_limit=0.4), training)
+    with pytest.raises(InputError, match=r"a.h5: NaN .*nan_limit = 0.5 .*: taus.iso: 600 of 700\."):
+        Loader(paths[:1], features, training)
 
 
 def test_infinite_values_are_named(tmp_path, features, training, flat):

@@ -12,19 +12,35 @@ import pytest
 
 from taumltools.config.identity import plain
 from taumltools.features.flat import write_flat
+from tests.unit.training.conftest import toy_flat
 
 PROGRAM = Path(__file__).with_name("killed_fit.py")
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture(scope="module", params=["100", "0"], ids=["cached", "streamed"])
+CASES = {
+    "cached": ("100", False),
+    "streamed": ("0", False),
+    "adversarial": ("100", True),
+    "adversarial streamed": ("0", True),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
 def folder(request, tmp_path_factory, flat, features, scaling):
     directory = tmp_path_factory.mktemp("killed")
+    cache, adversarial = CASES[request.param]
+    if adversarial:
+        (directory / "control").mkdir()
+        for i, (name, start, stop) in enumerate([("data_0", 0, 90), ("data_1", 90, 130), ("dy", 130, 300)]):
+            write_flat(
+                directory / "control" / f"{name}.h5", [toy_flat(300, seed=10 + i).slice(start, stop)], config=features
+            )
     for i, (start, stop) in enumerate([(0, 700), (700, 1200)]):
         write_flat(directory / f"{i}.h5", [flat.slice(start, stop)], config=features)
     (directory / "features.json").write_text(json.dumps(plain(features)))
     (directory / "scaling.json").write_text(json.dumps(scaling))
-    return directory, request.param
+    return directory, cache
 
 
 def run(folder, name, kill_after):

@@ -28,26 +28,18 @@ def test_fractions_are_per_feature_of_each_block(samples, monkeypatch, chunk):
     assert found["taus.iso"] == found["pf.kind"] == found["ele.e"] == 0
 
 
-def test_all_features_above_the_limit_are_named(samples):
-    samples.taus[:70, 1] = np.nan
-    samples.objects["ele"].rows[:] = np.nan
-    check_values(samples, 1.0)
-    with pytest.raises(InputError, match=r"\{'taus.tau_eta': '10.0%', 'ele.e': '100.0%'\}.*training.max_undefined"):
-        check_values(samples, 0.05)
-
-
 def test_features_that_are_never_defined_are_reported(samples, caplog):
     samples.objects["ele"].rows[:] = np.nan
     with caplog.at_level(logging.INFO):
-        check_values(samples, 1.0)
+        check_values(samples)
     assert "never defined in this sample, and so constant for the network: ele.e" in caplog.text
 
 
 def test_infinite_values_are_refused_unless_the_features_keep_them(samples):
     samples.objects["pf"].rows[3, 1] = -np.inf
     with pytest.raises(InputError, match=r"infinite values, by feature: \{'pf.kind': 1\}"):
-        check_values(samples, 1.0)
-    check_values(samples, 1.0, infinite=True)
+        check_values(samples)
+    check_values(samples, infinite=True)
 
 
 def test_blocks_without_objects_are_left_out(samples):
