@@ -24,13 +24,10 @@ import tasks.base
 from tasks.base import PipelineTask
 
 
-class Payload(PipelineTask):
-    """Branches of a few bytes each."""
+class Several(PipelineTask):
+    """As many branches as are asked for."""
 
-    plan = luigi.Parameter()
     n = luigi.IntParameter(default=3)
-
-    product = "product_{branch}.txt"
     exclude_index = True
 
     def reads(self):
@@ -41,6 +38,14 @@ class Payload(PipelineTask):
 
     def n_branches(self):
         return self.n
+
+
+class Payload(Several):
+    """Branches of a few bytes each."""
+
+    plan = luigi.Parameter()
+    product = "product_{branch}.txt"
+    exclude_index = True
 
     @property
     def isolated(self) -> bool:
@@ -92,22 +97,11 @@ class Payload(PipelineTask):
                 file.write(f"{self.branch}\n")
 
 
-class Source(PipelineTask):
+class Source(Several):
     """Folders, which another task reads."""
-
-    n = luigi.IntParameter(default=3)
 
     product = "source_{branch}.d"
     exclude_index = True
-
-    def reads(self):
-        return ("seed",)
-
-    def keys(self):
-        return (f"n{self.n}",)
-
-    def n_branches(self):
-        return self.n
 
     def produce(self, path: Path):
         (path / "deep").mkdir(parents=True)

@@ -25,6 +25,7 @@ from taumltools.errors import InputError
 
 SMALL = Resources(max_runtime=2.0, max_memory=2000)
 COMMAND = "law run Training --version v1 --workflow htcondor"
+HEADER = dict.fromkeys(("task", "label", "version", "campaign", "identity", "workflow", "command"), "x")
 
 
 class Workflow:
@@ -135,16 +136,7 @@ def test_a_folder_is_a_product_too(workflow):
 def test_products_in_several_folders_are_found(tmp_path):
     workflow = Workflow(tmp_path, [0, 1])
     paths = [tmp_path / "a" / "x.txt", tmp_path / "b" / "x.txt"]
-    header = {
-        "task": "T",
-        "label": "T",
-        "version": "v",
-        "campaign": "c",
-        "identity": "i",
-        "workflow": "w",
-        "command": "c",
-    }
-    workflow.journal.write("opened", **header, branches=[0, 1], products=[str(p) for p in paths])
+    workflow.journal.write("opened", **HEADER, branches=[0, 1], products=[str(p) for p in paths])
     paths[1].parent.mkdir()
     paths[1].write_text("x")
     assert workflow.status().counts.done == 1
@@ -429,16 +421,7 @@ def test_a_journal_without_header_is_named(tmp_path):
 
 
 def test_products_that_do_not_fit_the_branches_are_named(workflow):
-    header = {
-        "task": "T",
-        "label": "T",
-        "version": "v",
-        "campaign": "c",
-        "identity": "i",
-        "workflow": "w",
-        "command": "c",
-    }
-    workflow.journal.write("opened", **header, branches=[0, 1], products=["x"])
+    workflow.journal.write("opened", **HEADER, branches=[0, 1], products=["x"])
     with pytest.raises(InputError, match="does not name one product for each branch"):
         workflow.status()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -21,29 +21,19 @@ from taumltools.batch.status_data import (
     WorkflowStatus,
     as_json,
 )
+from tests.unit.batch.status_case import OPEN
 
 FAILURE = FailureGroup("out of memory", (3, 4), 6, Example(3, 2, "held", Path("/x/log"), ("last line",)), "raise it")
-STATUS = WorkflowStatus(
-    task="Training",
-    label="Training v1",
-    version="v1",
-    campaign="demo",
-    identity="12345678",
-    site="local-pool",
-    workflow="abc",
-    folder=Path("/x"),
-    journal=Path("/x/journal.jsonl"),
-    logs=Path("/x/logs"),
+STATUS = replace(
+    OPEN,
     counts=Counts(branches=5, done=2, failed=2, running=1),
     driver=DriverStatus(True, "process 1 on vm", 99.0),
-    jobs_from="last look",
     jobs_time=99.0,
     attempts=8,
     repeated=3,
     memory_mb=Spread(1.0, 2.0, 3.0),
     runtime_s=Spread(),
     failures=(FAILURE,),
-    failed_attempts=(),
     command="law run Training",
     next_command="law run Training --retry-failed",
 )

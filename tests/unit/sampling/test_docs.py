@@ -9,15 +9,14 @@ from pathlib import Path
 from tasks.sampling_options import OPTIONS
 from taumltools.config.sampling import SamplingConfig
 from taumltools.tuples.io import open_tuples
+from tests.examples import run_examples
 
 PAGE = (Path(__file__).parents[3] / "docs/sampling.md").read_text(encoding="utf-8")
 
 
 def test_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
+    names = run_examples(PAGE)
     assert "'tau'" in capsys.readouterr().out
     with open_tuples(tmp_path / "part_0.arrow") as file:
         assert file.entries == names["part"].yields.total > 0

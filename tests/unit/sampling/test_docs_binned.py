@@ -12,15 +12,14 @@ import pytest
 from taumltools.config.binned import BinnedConfig, MergeStepConfig, SourceConfig
 from taumltools.sampling.legacy_merge import LegacyDraws, legacy_places
 from taumltools.sampling.legacy_stream import LegacyStream
+from tests.examples import run_examples
 
 PAGE = (Path(__file__).parents[3] / "docs/binned.md").read_text(encoding="utf-8")
 
 
 def test_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, names)
+    names = run_examples(PAGE)
     assert "tau_pt_20_eta_0.000" in capsys.readouterr().out
     assert names["done"]["written"] == names["plan"].total > 0
     assert names["done"]["weight_sum"] == pytest.approx(1)

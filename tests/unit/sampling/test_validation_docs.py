@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 from taumltools.config.validation import ValidationConfig
+from tests.examples import run_examples
 
 PAGE = (Path(__file__).parents[3] / "docs/validation.md").read_text(encoding="utf-8")
 
 
 def test_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
-        exec(block, {})
+    run_examples(PAGE)
     assert capsys.readouterr().out.startswith("True ")
     found = {path.name for path in (tmp_path / "validation.d").iterdir()}
     assert {"verdict.json", "tests.json", "pvalues.json", "p_values.pdf", "chunks.png"} <= found

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+
+from tests.examples import run_examples
 
 DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", (DOCS / "tuples.md").read_text(encoding="utf-8"), re.DOTALL):
-        exec(block, names)
+    run_examples((DOCS / "tuples.md").read_text(encoding="utf-8"))
     assert capsys.readouterr().out.split() == ["1000", "711", "500", "500"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["some.root", "taus.arrow"]

@@ -95,19 +95,12 @@ def test_another_file_in_the_way_is_never_replaced(storage, tmp_path):
     assert moves[0].target.read_text() == "mine"
 
 
-def test_file_systems_without_links(storage, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "error", [PermissionError(1, "Operation not permitted"), OSError(18, "Invalid cross-device link")]
+)
+def test_without_links_and_between_file_systems_files_are_copied(storage, tmp_path, monkeypatch, error):
     def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr("os.link", refuse)
-    source = storage / "DYJets/notes.txt"
-    assert move([Move(source, tmp_path / "a/notes.txt")]) == 1
-    assert (tmp_path / "a/notes.txt").read_text() == "of somebody"
-
-
-def test_between_file_systems_files_are_copied(storage, tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(18, "Invalid cross-device link")
+        raise error
 
     monkeypatch.setattr("os.link", refuse)
     source = storage / "DYJets/notes.txt"
