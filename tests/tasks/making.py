@@ -15,6 +15,23 @@ def forget_tasks():
     luigi.task_register.Register.clear_instance_cache()
 
 
+def assert_states(task, branches, product, needs):
+    """A workflow that has not run states these things about itself.
+
+    Args:
+        task: the workflow.
+        branches: how many there are.
+        product: file name of the product of the first.
+        needs: classes of the tasks upstream.
+    """
+    assert task.n_branches() == branches == len(task.branch_map)
+    assert task.path_of(0).name == product
+    assert len({task.path_of(b) for b in range(branches)}) == branches
+    assert {type(t) for t in task.upstream_tasks()} == needs
+    assert set(task.settings()) == set(task.reads())
+    assert not task.complete()
+
+
 def make(task):
     """Run all branches of a workflow and of everything upstream that is not there yet.
 

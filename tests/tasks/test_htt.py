@@ -7,7 +7,6 @@ import json
 import pytest
 import uproot
 
-from tasks.base import PipelineTask
 from tasks.htt import (
     MockEvents,
     PredictEvents,
@@ -19,6 +18,8 @@ from tasks.htt_events import ProduceEvents
 from tasks.htt_report import EvaluateEvents, HttReport
 from tasks.report import all_upstream
 from taumltools.errors import ConfigError
+from tests.tasks.making import assert_states
+from tests.tasks.making import make as make_all
 from tests.unit.htt.case import SMALL
 
 DATACARDS = {"purpose": "datacards"}
@@ -43,15 +44,10 @@ def make(task_class, overrides="", **parameters):
 @pytest.mark.parametrize(("task_class", "parameters", "branches", "product", "needs"), TABLE)
 def test_task(task_class, parameters, branches, product, needs):
     task = make(task_class, **parameters)
-    assert task.n_branches() == branches == len(task.branch_map)
-    assert task.path_of(0).name == product
-    assert len({task.path_of(b) for b in range(branches)}) == branches
-    assert {type(t) for t in task.upstream_tasks()} == needs
-    assert set(task.settings()) == set(task.reads())
+    assert_states(task, branches, product, needs)
     branch = make(task_class, **parameters, branch=branches - 1)
     upstream = {path for one in branch.upstream_tasks() for path in one.paths()}
     assert set(branch.input_paths()) <= upstream
-    assert not task.complete()
 
 
 @pytest.mark.parametrize(
@@ -104,19 +100,10 @@ def test_samples_that_are_not_predicted_have_no_friend():
     assert task.names() == [f"{name}_pred.root" for name in ("bbH", "ggH", "VBFH", "ZTT", "TT")]
 
 
-def run_all(task: PipelineTask) -> None:
-    """Every branch of everything, here and now."""
-    for needed in [*all_upstream(task), task]:
-        for branch in needed.branch_map:
-            one = needed.req_branch(branch)
-            if not one.complete():
-                one.run()
-
-
 @pytest.mark.slow
 def test_the_whole_chain(store):
     report = make(HttReport, workflow="local")
-    run_all(report)
+    make_all(report)
     assert report.path.stat().st_size > 1_000_000
     for needed in [*all_upstream(report), report]:
         assert needed.complete(), needed

@@ -22,6 +22,7 @@ from tasks.sampling_inputs import CountSpectra, CreateSpectralHists, FindDuplica
 from tasks.scan import ScanTraining
 from tasks.training import Training
 from taumltools.config import load_campaign
+from tests.tasks.making import assert_states
 
 DATASET = {"sample": "train", "dataset": "ztautau"}
 
@@ -70,12 +71,7 @@ TABLE = [
 @pytest.mark.parametrize(("task_class", "parameters", "branches", "product", "needs"), TABLE)
 def test_task(task_class, parameters, branches, product, needs):
     task = make(task_class, **parameters)
-    assert task.n_branches() == branches == len(task.branch_map)
-    assert task.path_of(0).name == product
-    assert len({task.path_of(b) for b in range(branches)}) == branches
-    assert {type(t) for t in task.upstream_tasks()} == needs
-    assert set(task.settings()) == set(task.reads())
-    assert not task.complete()
+    assert_states(task, branches, product, needs)
 
 
 @pytest.mark.parametrize(("task_class", "parameters", "branches", "product", "needs"), TABLE)
