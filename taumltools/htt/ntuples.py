@@ -84,7 +84,8 @@ def _open(path: str, tree: str, names: Sequence[str]) -> Iterator[Any]:
     try:
         file = uproot.open(path)
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file of events; check htt.samples") from error
+        hint = "name each file, patterns are not expanded" if set("*?[") & set(path) else "check htt.samples"
+        raise InputError(f"{path}: no such file of events; {hint}") from error
     except Exception as error:  # uproot raises whatever broken bytes lead to
         raise InputError(f"{path} cannot be read as a ROOT file: {error}; make or copy it again") from error
     with file:

@@ -1,4 +1,4 @@
-"""Friend trees in ROOT itself, by position and by index, as tools for datacards take them."""
+"""Friend trees in ROOT itself, by position and by index, as tools for datacards take them; ntuples that ROOT wrote."""
 
 from __future__ import annotations
 
@@ -8,11 +8,25 @@ import numpy as np
 import pytest
 import uproot
 
+from taumltools.errors import InputError
 from taumltools.htt.friend import write_friend
 from taumltools.htt.mock import mock_events, write_events
+from taumltools.htt.ntuples import iterate_events
 from taumltools.htt.preprocess import TRANSFORM, preprocess_prediction
 from taumltools.htt.transform import Transform
 from tests.outside import ROOT_PYTHON, needs_root, run_outside
+
+WRITE = """
+import sys, warnings
+warnings.simplefilter("ignore")
+import ROOT
+source, target = sys.argv[1:]
+frame = ROOT.RDataFrame("TauCheck", source)
+frame = frame.Define("wide", "double(m_vis)").Define("good", "m_vis > 60").Define("more", "std::vector<float>{1, 2}")
+options = ROOT.RDF.RSnapshotOptions()
+options.fCompressionAlgorithm, options.fCompressionLevel = ROOT.RCompressionSetting.EAlgorithm.kLZMA, 5
+frame.Snapshot("TauCheck", target, "", options)
+"""
 
 READ = """
 import json, sys, warnings
@@ -39,6 +53,24 @@ total = frame.Sum("scores.pred_class_1_proba")
 branches = len(friend.GetListOfBranches())
 print(json.dumps({"rows": rows, "same": count.GetValue(), "sum": total.GetValue(), "branches": branches}))
 """
+
+
+@needs_root
+def test_ntuples_that_root_wrote_are_read_as_they_are(tmp_path):
+    """With doubles, truth values and, unread, vectors, compressed in another way."""
+    events = mock_events("ggH", 5000)
+    write_events(tmp_path / "ours.root", events)
+    run_outside(ROOT_PYTHON, WRITE, tmp_path / "ours.root", tmp_path / "root.root")
+    names = [*events, "wide", "good"]
+    chunks = [chunk.columns for chunk in iterate_events([tmp_path / "root.root"], "TauCheck", names, 2000)]
+    found = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in names}
+    for name, values in events.items():
+        np.testing.assert_array_equal(found[name], values)
+        assert found[name].dtype == values.dtype
+    assert (found["wide"] == events["m_vis"]).all()
+    assert (found["good"] == (events["m_vis"] > 60)).all()
+    with pytest.raises(InputError, match="branch 'more' is not one number per event"):
+        list(iterate_events([tmp_path / "root.root"], "TauCheck", ["more"], 2000))
 
 
 @pytest.fixture

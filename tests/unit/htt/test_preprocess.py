@@ -155,6 +155,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         list(iterate_events([tmp_path / "text.root"], "TauCheck", ["evt"], 10))
     with pytest.raises(InputError, match="no such file"):
         count_events([tmp_path / "absent.root"], "TauCheck")
+    with pytest.raises(InputError, match="no such file of events; name each file, patterns are not expanded"):
+        count_events([tmp_path / "a*.root"], "TauCheck")
     write_events(tmp_path / "other.root", {"evt": np.arange(3)}, "events")
     with pytest.raises(InputError, match=r"no tree 'TauCheck'; it has \['events'\]"):
         count_events([tmp_path / "other.root"], "TauCheck")
