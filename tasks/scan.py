@@ -10,19 +10,18 @@ from typing import Any
 
 import luigi
 
-from tasks.base import PipelineTask
 from tasks.features import FeatureScaling, ProduceFlatTuples
 from tasks.remote import RESOURCE_PARAMETERS
-from tasks.training import Training
+from tasks.training import FitTask, Training
 
 log = logging.getLogger(__name__)
 
 
-class ScanTraining(PipelineTask):
+class ScanTraining(FitTask):
     """Trains with many settings and compares: a table, and the best.
 
-    With ``--grid`` all combinations are trained, with ``--sweep`` those that Optuna chooses, round by round.  Resources and
-    ``--workflow htcondor`` are those of the trainings; the scan itself runs here.
+    With ``--grid`` all combinations are trained, with ``--sweep`` those that Optuna chooses, round by round.  Resources,
+    devices (``--gpu``, ``--threads``), ``--checkpoint-minutes`` and ``--workflow htcondor`` are those of the trainings; the scan itself runs here.
     """
 
     product = "scan.d"
@@ -48,7 +47,6 @@ class ScanTraining(PipelineTask):
     direction = luigi.ChoiceParameter(
         default="minimize", choices=["minimize", "maximize"], description="what is best; default: minimize"
     )
-    tracking_uri = luigi.Parameter(default="", significant=False, description="as of Training")
 
     @classmethod
     def modify_param_values(cls, params: dict[str, Any]) -> dict[str, Any]:
@@ -61,9 +59,9 @@ class ScanTraining(PipelineTask):
         return ("seed", "features", "model", "training")
 
     def trainings(self, overrides: tuple[str, ...]) -> Training:
-        """Trainings with some overrides each, as one workflow with the resources that were given."""
+        """Trainings with some overrides each, as one workflow, with the resources, devices and so on that were given."""
         resources = {name: getattr(self, name) for name in RESOURCE_PARAMETERS}
-        return self.need(Training, input_cmds=overrides, tracking_uri=self.tracking_uri, **resources)
+        return self.need(Training, input_cmds=overrides, **self.how(), **resources)
 
     @functools.cached_property
     def combinations(self) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 TRAINING_LOGS = "{campaign}/*Train*/{version}/*/*"
 """Where in a store the logs of trainings are."""
 
+LOGS = (TRAINING_LOGS, "{campaign}/EvaluateEvents/{version}/*/*")
+"""Where in a store all logs are: those of trainings, and of evaluations that are runs of their own."""
+
 
 def tracking_store(given: str = "") -> str:
     """The store of mlflow: what was given, ``$MLFLOW_TRACKING_URI``, or ``mlflow`` in the store of products."""
@@ -118,11 +121,11 @@ class ImportRuns(StoreTask):
         from taumltools.training.tracking.stores import open_store
 
         root = Path(self.logs).expanduser().absolute() if self.logs else store_root()
-        pattern = TRAINING_LOGS.format(campaign=self.campaign or "*", version=self.version or "*")
-        folders = find_logs(root, pattern)
+        patterns = [p.format(campaign=self.campaign or "*", version=self.version or "*") for p in LOGS]
+        folders = [folder for pattern in patterns for folder in find_logs(root, pattern)]
         if not folders:
             raise InputError(
-                f"there are no logs of trainings in {root} ({pattern}): expected those of law run Training"
+                f"there are no logs of trainings in {root} ({' and '.join(patterns)}): expected those of law run Training"
             )
         result = import_logs(folders, open_store(self.store_name), parent=os.environ.get("MLFLOW_RUN_ID", ""))
         return f"runs of trainings: {result.summary()}\nto look at them: {show_command(self.store_name)}"

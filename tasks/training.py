@@ -15,28 +15,12 @@ from tasks.features import FeatureScaling, ProduceControlTuples, ProduceFlatTupl
 from tasks.parameters import AmountParameter, CommandsParameter
 from tasks.tracking import import_runs
 
-HOW = ("tracking_uri", "checkpoint_minutes", "threads", "gpu", "gpu_memory")
-"""Parameters of a training that do not change what comes out."""
 
+class FitTask(PipelineTask):
+    """A task that fits networks, or has them fitted; the parameters do not change what comes out."""
 
-class Training(PipelineTask):
-    """Trained networks: folders with the model, its history and the log of its run; a branch per training.
+    exclude_index = True
 
-    Without ``--models`` and ``--input-cmds`` there is one training, with the settings of the campaign.  Each training of
-    several has the identity, and so the product, that it has alone: one that is there is not made again.
-    """
-
-    product = "model"
-
-    models = luigi.Parameter(
-        default="",
-        description="networks to train at once, separated by commas, e.g. deepset,particle_net; default: the campaign's",
-    )
-    input_cmds = CommandsParameter(
-        default=(),
-        description="file with a training a line: overrides, or a command line 'python Training_CNN.py key=value ...'; "
-        "# begins a comment; default: none",
-    )
     tracking_uri = luigi.Parameter(
         default="",
         significant=False,
@@ -56,6 +40,32 @@ class Training(PipelineTask):
     )
     gpu_memory = AmountParameter(
         default=0, significant=False, description="memory of the GPU that the fit takes, MB, or e.g. 7GB; default: all"
+    )
+
+    def how(self) -> dict[str, Any]:
+        """How networks are fitted, by parameter."""
+        return {
+            name: getattr(self, name) for name in ("tracking_uri", "checkpoint_minutes", "threads", "gpu", "gpu_memory")
+        }
+
+
+class Training(FitTask):
+    """Trained networks: folders with the model, its history and the log of its run; a branch per training.
+
+    Without ``--models`` and ``--input-cmds`` there is one training, with the settings of the campaign.  Each training of
+    several has the identity, and so the product, that it has alone: one that is there is not made again.
+    """
+
+    product = "model"
+
+    models = luigi.Parameter(
+        default="",
+        description="networks to train at once, separated by commas, e.g. deepset,particle_net; default: the campaign's",
+    )
+    input_cmds = CommandsParameter(
+        default=(),
+        description="file with a training a line: overrides, or a command line 'python Training_CNN.py key=value ...'; "
+        "# begins a comment; default: none",
     )
 
     # ------------------------------------------------------------------ several trainings
@@ -101,8 +111,7 @@ class Training(PipelineTask):
     def single(self, overrides: str, **parameters: Any) -> Training:
         """One training with given settings."""
         shared = {"version": self.version, "campaign": self.campaign, "workflow": self.workflow, "site": self.site}
-        how = {name: getattr(self, name) for name in HOW}
-        return Training(**shared, overrides=overrides, **how, **parameters)
+        return Training(**shared, overrides=overrides, **self.how(), **parameters)
 
     @functools.cached_property
     def identity(self) -> str:

@@ -80,6 +80,17 @@ def test_trainings_run_where_they_are_told_to_and_the_scan_here():
     assert all(getattr(t, "gpus", 0) != 1 for t in trainings.upstream_tasks())
 
 
+def test_devices_and_checkpoints_are_those_of_the_trainings_and_no_part_of_the_identity():
+    how = {"gpu": 1, "gpu_memory": 7000, "threads": 3, "checkpoint_minutes": 2.0, "tracking_uri": "/data/mlflow"}
+    for kind in ({"grid": "training.epochs=1,3"}, {"sweep": SWEEP}):
+        task = scan(**kind, **how)
+        single = task.trainings(("training.epochs=1",)).singles[0]
+        assert {name: getattr(single, name) for name in how} == how
+        assert task.identity == scan(**kind).identity
+        assert task.path == scan(**kind).path
+        assert single.path == scan(**kind).trainings(("training.epochs=1",)).singles[0].path
+
+
 def test_what_is_compared_by_is_part_of_the_identity():
     assert (
         len({scan(grid="training.epochs=1,3", **x).identity for x in ({}, {"metric": "val_auc_jet"}, {"gpus": 1})}) == 2

@@ -136,6 +136,67 @@ def wait_for(address, content):
     return answer
 
 
+IMPORT = """
+import sys, time
+from pathlib import Path
+import mlflow, taumltools.training.tracking.stores
+from tasks.tracking import ImportRuns
+ready, go = map(Path, sys.argv[1:])
+ready.touch()
+while not go.exists():
+    time.sleep(0.001)
+ImportRuns().run()
+"""
+
+
+def test_two_imports_into_a_database_that_does_not_exist_yet_wait_for_each_other(store, tmp_path):
+    """Real processes, each with its own mlflow, that begin within a millisecond."""
+    for name in ("one", "two"):
+        run = start_run(RunDescription(store / "tiny/Training/v1" / name / "work/tracking", "tests", name))
+        run.log_metrics({"loss": 0.5}, 1)
+        run.finish()
+    readies = [tmp_path / f"ready{i}" for i in range(2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", IMPORT, str(ready), str(tmp_path / "go")],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for ready in readies
+    ]
+    while not all(ready.exists() for ready in readies) and all(p.poll() is None for p in processes):
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    told = sorted(line for output in outputs for line in output.splitlines() if line.startswith("runs of trainings"))
+    assert told == [f"runs of trainings: {new} new, 0 renewed, {2 - new} as they were" for new in (0, 2)]
+    assert sorted(run.info.run_name for run in open_store(str(store / "mlflow")).runs()) == ["one", "two"]
+
+
+def test_evaluations_of_events_are_imported_with_the_trainings(store, capsys):
+    """The one that is done and the one that was interrupted; each nested under its training."""
+    from tasks.tracking import ImportRuns
+
+    train = store / "htt/TrainEvents/v1/aa/model_0"
+    runs = {"fold0": start_run(RunDescription(train / "tracking", "htt", "fold0"))}
+    parent = runs["fold0"].ids()["run_id"]
+    for name, folder in (("train", "evaluation_train"), ("test", "work_1")):
+        described = RunDescription(store / "htt/EvaluateEvents/v1/bb" / folder / "tracking", "htt", name, parent=parent)
+        runs[name] = start_run(described)
+    for run in runs.values():
+        run.finish()
+    ImportRuns(campaign="htt", version="v1").run()
+    assert "runs of trainings: 3 new" in capsys.readouterr().out
+    found = {run.info.run_name: run for run in open_store(str(store / "mlflow")).runs()}
+    assert found["train"].data.tags["mlflow.parentRunId"] == found["fold0"].info.run_id
+    assert found["test"].data.tags["mlflow.parentRunId"] == found["fold0"].info.run_id
+    with pytest.raises(InputError, match=r"there are no logs of trainings in .*EvaluateEvents/v2"):
+        ImportRuns(version="v2").run()
+
+
 def test_tasks_that_are_not_filled_in_say_so():
     with pytest.raises(NotImplementedError, match="TrackingTask"):
         TrackingTask().run()
