@@ -109,7 +109,7 @@ def densities(target: np.ndarray, category: np.ndarray, score: np.ndarray, confi
     numbers = [*config.trained_classes()]
     found = []
     for chosen in numbers:
-        bins = number_of_bins(np.count_nonzero(category == chosen) // len(numbers), config.evaluation.bins)
+        bins = number_of_bins(int((category == chosen).sum()) // len(numbers), config.evaluation.bins)
         edges = np.linspace(1 / len(numbers), 1, bins + 1)  # the largest of k scores is at least 1/k
         counts = [np.histogram(score[(category == chosen) & (target == true)], edges)[0] for true in numbers]
         values = [c / (c.sum() * np.diff(edges)) if c.sum() else c.astype(float) for c in counts]
