@@ -190,11 +190,14 @@ class SelectionConfig:
         require: what entries with a type must fulfil, a condition on tau-level branches, e.g.
             ``tau_byDeepTau2017v2p1VSjetraw > -1``; empty: nothing.
         unmatched: keep entries with a reconstructed tau that have no truth type; they have no label and no weight.
+        types_from: ``generator`` computes the truth type from generated particles; ``stored`` takes the branch ``tauType``
+            of entries that have a type by these particles, or are data.
     """
 
     types: tuple[TypeName, ...] = ("e", "mu", "tau", "jet")
     require: str = ""
     unmatched: bool = False
+    types_from: Literal["generator", "stored"] = "generator"
 
     @model_validator(mode="after")
     def _types(self) -> SelectionConfig:

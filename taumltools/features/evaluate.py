@@ -12,7 +12,7 @@ from taumltools.errors import InputError
 from taumltools.features.columns import Objects, as_float, holds
 from taumltools.features.definition import Block, CellsDefinition, Definition, Feature, define
 from taumltools.features.grid import Positions, fill_cells
-from taumltools.features.selection import Keep, select_entries, types_of
+from taumltools.features.selection import STORED_TYPE, Keep, select_entries, types_of
 from taumltools.features.table import FlatTuples
 from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.schema import tautuple_schema
@@ -43,6 +43,8 @@ def required_branches(config: FeaturesConfig, *, truth: bool = True, keep: Keep 
     names = definition.names | set(INDEX_BRANCHES) | (set(TRUTH_BRANCHES) if truth else set())
     if keep == "labelled" and definition.require is not None:
         names |= definition.require.names
+    if keep == "labelled" and truth and config.selection.types_from == "stored":
+        names |= {STORED_TYPE}
     return [name for name in tautuple_schema().branches if name in names]
 
 
@@ -76,7 +78,7 @@ def make_flat(
         InputError: a branch is missing, or a feature is infinite somewhere.
     """
     definition = definition or define(config)
-    types = types_of(tuples, keep, sample_type)
+    types = types_of(tuples, keep, sample_type, config.selection)
     rows, dropped = select_entries(tuples, types, keep, config.selection, definition.require)
     index = {name: tuples[name] for name in INDEX_BRANCHES}
     index |= {name: tuples[name] for name in ORIGIN_BRANCHES if name in tuples}

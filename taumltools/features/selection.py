@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from taumltools.config.features import SelectionConfig
+from taumltools.errors import InputError
 from taumltools.features.columns import as_float, holds
 from taumltools.features.expression import Expression
 from taumltools.tuples.data import Tuples
@@ -16,14 +17,59 @@ Keep = Literal["labelled", "reconstructed", "all"]
 """``labelled``: what the settings want for training; or all with a reconstructed tau; or everything."""
 
 
-def types_of(tuples: Tuples, keep: Keep, sample_type: str | None) -> np.ndarray:
-    """Truth type of every entry, values of :class:`TauType` or -1; int8, shape (n,).
+STORED_TYPE = "tauType"
+"""Branch in which mixing stores the truth type."""
 
-    Without the branches of truth all are -1, which only ``labelled`` does not accept.
+
+def types_of(tuples: Tuples, keep: Keep, sample_type: str | None, selection: SelectionConfig) -> np.ndarray:
+    """Truth type of every entry, values of :class:`TauType` or -1.
+
+    Args:
+        tuples: with the branches of truth; without them all are -1, which only ``labelled`` does not accept.
+        keep: see :data:`Keep`.
+        sample_type: see :func:`taumltools.tuples.truth.truth_type`.
+        selection: where the types of ``labelled`` entries come from.
+
+    Returns:
+        int8, shape (n,).
+
+    Raises:
+        InputError: see :func:`taumltools.tuples.truth.truth_type` and :func:`stored_types`.
     """
     if keep != "labelled" and any(name not in tuples for name in TRUTH_BRANCHES):
         return np.full(len(tuples), NO_TYPE, np.int8)
-    return truth_type(tuples, sample_type)
+    types = truth_type(tuples, sample_type)
+    return stored_types(tuples, types) if keep == "labelled" and selection.types_from == "stored" else types
+
+
+def stored_types(tuples: Tuples, computed: np.ndarray) -> np.ndarray:
+    """Truth types of the branch ``tauType``, as CMS's loader takes them with ``recompute_tautype: False``.
+
+    Args:
+        tuples: with ``tauType`` and ``tau_index``.
+        computed: types by generated particles; int8, shape (n,).
+
+    Returns:
+        int8, shape (n,): the stored type of entries that have one by generated particles, and of reconstructed taus
+        stored as data; -1 for others.
+
+    Raises:
+        InputError: a stored type is none, or the branch was never filled.
+    """
+    stored = tuples[STORED_TYPE]
+    known = (computed != NO_TYPE) | ((stored == TauType.data) & (tuples["tau_index"] >= 0))
+    odd = known & ((stored < NO_TYPE) | (stored > TauType.data))
+    if odd.any():
+        raise InputError(
+            f"{STORED_TYPE} is {int(stored[odd][0])} in row {int(np.flatnonzero(odd)[0])}: expected -1 to {TauType.data:d}; "
+            "compute it (features.selection.types_from: generator)"
+        )
+    if known.any() and not stored[known].any() and not (computed == TauType.e).any():
+        raise InputError(
+            f"{STORED_TYPE} is 0 (e) in all {int(known.sum())} entries with a truth type, of which none is an electron by its "
+            "generated particles: only mixed files have it; compute it (features.selection.types_from: generator)"
+        )
+    return np.where(known, stored, NO_TYPE).astype(np.int8)
 
 
 def select_entries(
