@@ -23,15 +23,18 @@ FILLED = {"inner": 12, "outer": 35}
 
 BATCH = 250
 STEPS = 6
+WORK = {"step": "training step", "predict": "prediction"}
+"""What is measured, and how the table calls it."""
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def run(batch: int = BATCH, steps: int = STEPS) -> list[dict]:
-    """Measure training steps.
+    """Measure training steps and predictions.
 
     Args:
         batch: tau candidates per step.
-        steps: steps of each network after one that compiles.
+        steps: steps and predictions of each network after one that compiles.
 
     Returns:
         Rows with ``name``, ``value`` and ``unit``; times are medians, memory is what a process needs at most
@@ -43,47 +46,55 @@ def run(batch: int = BATCH, steps: int = STEPS) -> list[dict]:
         pipes[form], child = context.Pipe()
         processes.append(context.Process(target=_work, args=(form, batch, child)))
         processes[-1].start()
-    times: dict[str, list[float]] = {form: [] for form in pipes}
-    for _ in range(steps + 1):
-        for form, pipe in pipes.items():
-            pipe.send("step")
-            times[form].append(pipe.recv())
+    seconds = {work: _take_turns(pipes, work, steps) for work in WORK}
     memory = {}
     for form, pipe in pipes.items():
         pipe.send("stop")
         memory[form] = pipe.recv()
     for process in processes:
         process.join()
-    return _rows({form: statistics.median(values[1:]) for form, values in times.items()}, memory, batch)
+    return _rows(seconds, memory, batch)
 
 
-def _rows(seconds: dict[str, float], memory: dict[str, float], batch: int) -> list[dict]:
+def _take_turns(pipes: dict[str, Connection], work: str, steps: int) -> dict[str, float]:
+    """Median seconds of a piece of work by form, after one that compiles; memory is measured after all of it."""
+    times: dict[str, list[float]] = {form: [] for form in pipes}
+    for _ in range(steps + 1):
+        for form, pipe in pipes.items():
+            pipe.send(work)
+            times[form].append(pipe.recv())
+    return {form: statistics.median(values[1:]) for form, values in times.items()}
+
+
+def _rows(seconds: dict[str, dict[str, float]], memory: dict[str, float], batch: int) -> list[dict]:
     rows = []
-    for form in seconds:
-        rows += [
-            {"name": f"{form}: training step of {batch}", "value": seconds[form], "unit": "s"},
-            {"name": f"{form}: training", "value": batch / seconds[form], "unit": "taus/s"},
-            {"name": f"{form}: memory", "value": memory[form], "unit": "MB"},
-        ]
+    for form in memory:
+        for work, title in WORK.items():
+            rows += [
+                {"name": f"{form}: {title} of {batch}", "value": seconds[work][form], "unit": "s"},
+                {"name": f"{form}: {title}", "value": batch / seconds[work][form], "unit": "taus/s"},
+            ]
+        rows.append({"name": f"{form}: memory", "value": memory[form], "unit": "MB"})
+    ratios = {title: seconds[work]["dense"] / seconds[work]["sparse"] for work, title in WORK.items()}
     return [
         *rows,
-        {"name": "time, dense / sparse", "value": seconds["dense"] / seconds["sparse"], "unit": ""},
+        *({"name": f"{title}: time, dense / sparse", "value": ratio, "unit": ""} for title, ratio in ratios.items()),
         {"name": "memory, sparse / dense", "value": memory["sparse"] / memory["dense"], "unit": ""},
     ]
 
 
 def _work(form: str, batch: int, pipe: Connection) -> None:
-    """A process: make the network, then one step per message."""
-    step, before = _prepare(form, batch)
-    while pipe.recv() == "step":
+    """A process: make the network, then one piece of work per message."""
+    work, before = _prepare(form, batch)
+    while (wanted := pipe.recv()) in work:
         start = time.perf_counter()
-        step()
+        work[wanted]()
         pipe.send(time.perf_counter() - start)
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6 - before)
 
 
-def _prepare(form: str, batch: int) -> tuple[Callable[[], Any], float]:
-    """The training step of a network, and MB in use before there was one."""
+def _prepare(form: str, batch: int) -> tuple[dict[str, Callable[[], Any]], float]:
+    """What a network can do, and MB in use before there was one."""
     sys.path.insert(0, str(ROOT))
     from taumltools.config.model import ModelConfig
     from taumltools.training.losses import make_loss
@@ -103,7 +114,11 @@ def _prepare(form: str, batch: int) -> tuple[Callable[[], Any], float]:
 
     model.compile(optimizer=keras.optimizers.Nadam(1e-3), loss=make_loss("tau_crossentropy_v2"), jit_compile=False)
     target = np.eye(4, dtype=np.float32)[np.random.default_rng(2).integers(0, 4, batch)]
-    return lambda: model.train_on_batch(inputs, target, np.ones(batch, np.float32)), before
+    weight = np.ones(batch, np.float32)
+    return {
+        "predict": lambda: model.predict_on_batch(inputs),
+        "step": lambda: model.train_on_batch(inputs, target, weight),
+    }, before
 
 
 def _resident() -> float:

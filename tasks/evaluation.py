@@ -1,4 +1,4 @@
-"""Applying the network, working points, how well every discriminator does, and its plots."""
+"""Working points, how well every discriminator does, and its plots."""
 
 from __future__ import annotations
 
@@ -8,68 +8,8 @@ from typing import Any
 
 import law
 
+from tasks.apply import ApplyTraining, other_run
 from tasks.base import PipelineTask
-from tasks.production import DatasetTask, ProduceTuples, datasets_of
-from tasks.training import Training
-
-
-class ApplyTraining(PipelineTask):
-    """Scores of the network for every entry of a test dataset; a branch per dataset."""
-
-    product = "predictions_{dataset}.h5"
-
-    def path_of(self, branch: int) -> Path:
-        """Named after the dataset."""
-        return self.folder / self.product.format(dataset=self.datasets()[branch])
-
-    def reads(self) -> tuple[str, ...]:
-        """The features, the columns to keep, and which datasets are tested."""
-        return ("features", "evaluation.columns", "samples.test")
-
-    def n_branches(self) -> int:
-        """One branch per test dataset."""
-        return len(self.setting("samples.test"))
-
-    def datasets(self) -> list[str]:
-        """Names of the test datasets, by branch."""
-        return list(self.setting("samples.test"))
-
-    def upstream(self) -> dict[str, Any]:
-        """The model and the test tuples."""
-        return {"model": self.need(Training), "tuples": list(datasets_of(self, "test", ProduceTuples))}
-
-    def requires(self) -> dict[str, Any]:
-        """A branch needs the model and its own dataset."""
-        return {"model": self.upstream()["model"], "tuples": self._tuples()}
-
-    def _tuples(self) -> DatasetTask:
-        return self.upstream()["tuples"][self.branch]
-
-    def input_paths(self) -> list[Path]:
-        """The model and the files of one dataset."""
-        return [self.upstream()["model"].path, *self._tuples().paths()]
-
-    def produce(self, path: Path) -> dict[str, Any]:
-        """Score all files of one dataset, in order."""
-        from taumltools.evaluation.predictions import apply_network
-        from taumltools.production.account import refuse_empty_dataset
-
-        account = apply_network(
-            self.upstream()["model"].path,
-            self._tuples().paths(),
-            path,
-            features=self.setting("features"),
-            columns=self.setting("evaluation.columns"),
-            dataset=self.datasets()[self.branch],
-        )
-        refuse_empty_dataset(self.datasets()[self.branch], "test", account["entries"])
-        return account
-
-    def validate(self, path: Path) -> None:
-        """One row per input entry."""
-        from taumltools.evaluation.predictions import Predictions
-
-        Predictions.read(path)
 
 
 class DiscriminatorTask(PipelineTask):
@@ -212,18 +152,8 @@ class PlotROC(PipelineTask):
 
     def upstream(self) -> dict[str, Any]:
         """The performance of this run and of the others that are runs of the pipeline."""
-        others = {run: self._other(run) for _, run in self.runs if "/" not in run}
+        others = {run: other_run(self, EvaluatePerformance, run) for _, run in self.runs if "/" not in run}
         return {"performance": self.need(EvaluatePerformance), **others}
-
-    def _other(self, run: str) -> Any:
-        campaign, _, version = run.rpartition(":")
-        return EvaluatePerformance(
-            version=version,
-            campaign=campaign or self.campaign,
-            overrides="" if campaign else self.overrides,
-            workflow=self.workflow,
-            site=self.site,
-        )
 
     @functools.cached_property
     def identity(self) -> str:

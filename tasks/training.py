@@ -228,6 +228,7 @@ class Training(FitTask):
         from taumltools.training.checkpoint import Checkpoints
         from taumltools.training.devices import Devices
         from taumltools.training.fit import train
+        from taumltools.training.trained_on import remember
 
         result = train(
             self.upstream()["flat"].paths(),
@@ -242,6 +243,7 @@ class Training(FitTask):
             checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
             devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),
         )
+        remember(self.upstream()["flat"].paths(), self.setting("training").start_from, path)
         return result.metrics | {"run": result.run}
 
     def validate(self, path: Path) -> None:

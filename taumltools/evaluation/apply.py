@@ -1,101 +1,180 @@
-"""Apply a trained network to tuple files: every entry gets a row, in input order."""
+"""Apply networks to files of candidates: every entry gets a row, in input order."""
 
 from __future__ import annotations
 
 import logging
-import re
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
-from taumltools.evaluation.columns import branches_of, column_of
+from taumltools.evaluation.models import StoredModel, model_identity
+from taumltools.evaluation.scorers import Scorer
+from taumltools.evaluation.sources import Candidates, open_source, steps
 from taumltools.evaluation.table import PredictionWriter
-from taumltools.features.flat import FlatTuples, make_flat, required_branches
+from taumltools.evaluation.unseen import count_known, refuse_known
 from taumltools.progress import progress
-from taumltools.tuples.data import Tuples
-from taumltools.tuples.io import open_tuples
-from taumltools.tuples.truth import NO_TYPE, TAU_TYPES, TRUTH_BRANCHES, TauType, truth_type
+from taumltools.training.trained_on import TrainedOn
+from taumltools.tuples.truth import TAU_TYPES, TauType
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-SHARED_OBJECT = re.compile(rb'"shared_object_id": \d+')
-"""Addresses in the memory of the process that saved a model, which Keras writes into its file."""
+STEP = 20_000
+"""Entries in memory at a time: about 200 MB."""
 
 
-class Scorer(Protocol):
-    """What can score: a trained network, or a stand-in with the same method."""
+@dataclass(frozen=True)
+class Reading:
+    """How files of candidates are read.
 
-    def predict(self, flat: FlatTuples, batch_size: int = ...) -> np.ndarray:
-        """Outputs in class order, float32, shape (n, 4)."""
-        ...
+    Attributes:
+        features: what networks see.
+        columns: branches to copy; ``leading_pfCand_<name>`` is that of the leading charged hadron.
+        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type; None: what the branch ``sampleType``
+            says, or else MC.
+        step: entries in memory at a time.
+    """
+
+    features: FeaturesConfig
+    columns: Sequence[str] = ()
+    sample_type: str | None = None
+    step: int = STEP
+
+
+def apply_models(
+    models: Mapping[str, StoredModel],
+    paths: Sequence[Path | str],
+    out_paths: Mapping[str, Path],
+    reading: Reading,
+    *,
+    dataset: str = "",
+    batch_size: int = 2048,
+    allow_training_events: bool = False,
+) -> dict[str, Any]:
+    """Score every entry of some files with several models, reading and evaluating features once.
+
+    Entries without a reconstructed tau cannot be scored; they are kept as rows marked so.
+    Entries without truth type are scored and have no target.
+
+    Args:
+        models: by name.
+        paths: tuples or flat tuples; their entries follow each other.
+        out_paths: prediction file to write of each model.
+        reading: how files are read.
+        dataset: name of the dataset, kept in the files.
+        batch_size: entries per call of a network, at most.
+        allow_training_events: score also what a model was trained on.
+
+    Returns:
+        ``entries``, ``scored``, ``entries_by_type`` (with ``"none"``), ``files`` (entries by path), and if they are
+        allowed ``training_events``: by model how many candidates it was trained on.
+
+    Raises:
+        InputError: a branch is missing, a model was trained on some of the entries, or gives what is no probability.
+    """
+    account = _Account()
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(PredictionWriter(out_paths[name], dataset, model.identity, _versions()))
+            for name, model in models.items()
+        }
+        for path in paths:
+            with open_source(path, reading.features, reading.columns, reading.sample_type) as source:
+                chunks = list(steps(source.entries, reading.step))
+                account.files[str(path)] = source.entries
+                label = f"scoring {Path(str(path)).name}"
+                for start, stop in progress(iter(chunks), total=len(chunks), label=label, unit="chunk"):
+                    chunk = source.read(start, stop)
+                    for name, model in models.items():
+                        known = count_known(model.trained_on, chunk.flat.index)
+                        if known and not allow_training_events:
+                            refuse_known(name, model.trained_on, paths, reading.features, reading.step)
+                        account.known[name] = account.known.get(name, 0) + known
+                        writers[name].append(*score_chunk(chunk, model.scorer, batch_size, str(path)), chunk.columns)
+                    account.add(chunk)
+    log.info("%s: %d of %d entries scored", dataset or "input", account.scored, sum(account.files.values()))
+    return account.as_dict(allow_training_events)
+
+
+class _Account:
+    """What was scored so far."""
+
+    def __init__(self) -> None:
+        self.scored = 0
+        self.files: dict[str, int] = {}
+        self.known: dict[str, int] = {}
+        self._by_type = np.zeros(len(TAU_TYPES) + 1, np.int64)
+
+    def add(self, chunk: Candidates) -> None:
+        targets = one_hot(chunk.types)
+        self.scored += len(chunk.rows)
+        self._by_type += np.append(targets.sum(axis=0, dtype=np.int64), np.count_nonzero(~targets.any(axis=1)))
+
+    def as_dict(self, allowed: bool) -> dict[str, Any]:
+        names = [*TAU_TYPES, "none"]
+        made = {
+            "entries": sum(self.files.values()),
+            "scored": self.scored,
+            "entries_by_type": dict(zip(names, self._by_type.tolist(), strict=True)),
+            "files": self.files,
+        }
+        return made | ({"training_events": self.known} if allowed else {})
 
 
 def apply_network(
     model_dir: Path,
-    tuple_paths: Path | Sequence[Path],
+    tuple_paths: Path | str | Sequence[Path | str],
     out_path: Path,
     features: FeaturesConfig,
     columns: Sequence[str],
     *,
     dataset: str = "",
-    sample_type: str = "MC",
-    step: int = 20_000,
+    sample_type: str | None = None,
+    step: int = STEP,
     batch_size: int = 2048,
     network: Scorer | None = None,
+    allow_training_events: bool = False,
 ) -> dict[str, Any]:
-    """Score every entry of tuple files and write a prediction file.
-
-    Entries without a reconstructed tau cannot be scored; they are kept as rows marked so.
-    Entries without truth type are scored and have no target.
+    """Score every entry of files with one network of this project; see :func:`apply_models`.
 
     Args:
         model_dir: folder of the trained network.
         tuple_paths: one file or several; their entries follow each other.
         out_path: HDF5 file to write.
         features: what the network sees.
-        columns: branches to copy; ``leading_pfCand_<name>`` is that of the leading charged hadron.
+        columns: branches to copy.
         dataset: name of the dataset, kept in the file.
-        sample_type: ``"MC"``, ``"Embedded"`` or ``"Data"``, for the truth type.
-        step: entries in memory at a time; 20,000 need about 200 MB.
+        sample_type: kind of the sample, see :class:`Reading`.
+        step: entries in memory at a time.
         batch_size: entries per call of the network.
         network: used instead of the one in ``model_dir``.
+        allow_training_events: score also what it was trained on.
 
     Returns:
-        ``entries``, ``scored`` and ``entries_by_type`` (with ``"none"``).
+        As :func:`apply_models`.
 
     Raises:
-        InputError: a branch is missing, or the network gives something that is no probability.
+        InputError: as for :func:`apply_models`.
     """
     paths = [tuple_paths] if isinstance(tuple_paths, str | Path) else list(tuple_paths)
-    truth = sample_type != "Data"
-    needed = required_branches(features, truth=truth, keep="reconstructed")
-    wanted = [*needed, *(TRUTH_BRANCHES if truth else ()), *branches_of(columns)]
-    branches = list(dict.fromkeys(wanted))
-    network = network or _load(model_dir)
-    scored = 0
-    by_type = np.zeros(len(TAU_TYPES) + 1, np.int64)
-    with PredictionWriter(out_path, dataset, model_identity(model_dir), _versions()) as writer:
-        for path in paths:
-            with open_tuples(path) as reader:
-                total = -(-reader.entries // step)
-                # Without entries there still is a table, so that the file gets all its columns.
-                chunks = reader.iterate(branches, step) if total else [reader.read(branches)]
-                for chunk in progress(chunks, total=total, label=f"scoring {path.name}", unit="chunk"):
-                    outputs, known = _score(chunk, features, network, sample_type, batch_size, path)
-                    types = truth_type(chunk, sample_type) if truth else np.full(len(chunk), NO_TYPE)
-                    targets = one_hot(types)
-                    writer.append(outputs, targets, known, {name: column_of(chunk, name) for name in columns})
-                    scored += int(known.sum())
-                    by_type += np.append(targets.sum(axis=0, dtype=np.int64), np.count_nonzero(~targets.any(axis=1)))
-        entries = writer.rows
-    logger.info("%s: %d of %d entries scored", out_path.name, scored, entries)
-    names = [*TAU_TYPES, "none"]
-    return {"entries": entries, "scored": scored, "entries_by_type": dict(zip(names, by_type.tolist(), strict=True))}
+    sketch = TrainedOn.find(model_dir) if model_dir.is_dir() else None
+    model = StoredModel(network or _load(model_dir), model_identity(model_dir), trained_on=sketch)
+    name = f"the network of {model_dir}"
+    reading = Reading(features, columns, sample_type, step)
+    return apply_models(
+        {name: model},
+        paths,
+        {name: out_path},
+        reading,
+        dataset=dataset,
+        batch_size=batch_size,
+        allow_training_events=allow_training_events,
+    )
 
 
 def _load(model_dir: Path) -> Scorer:
@@ -104,26 +183,37 @@ def _load(model_dir: Path) -> Scorer:
     return load_network(model_dir)
 
 
-def _score(
-    chunk: Tuples, features: FeaturesConfig, network: Scorer, sample_type: str, batch_size: int, path: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs of all entries of a chunk (NaN where not scored), and which are scored."""
-    flat = make_flat(chunk, features, keep="reconstructed", sample_type=sample_type)
-    rows = flat.index["entry"]
+def score_chunk(
+    chunk: Candidates, scorer: Scorer, batch_size: int, path: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Outputs of all entries (NaN where not scored), one-hot targets, and which are scored.
+
+    Args:
+        chunk: the entries.
+        scorer: the model.
+        batch_size: entries per call of it.
+        path: the file, for messages.
+
+    Returns:
+        float32 (n, 4), uint8 (n, 4), bool (n,).
+
+    Raises:
+        InputError: an output is no probability.
+    """
     outputs = np.full((len(chunk), len(TAU_TYPES)), np.nan, np.float32)
     known = np.zeros(len(chunk), bool)
-    if len(rows):
-        values = np.asarray(network.predict(flat, batch_size=batch_size))
+    if len(chunk.rows):
+        values = np.asarray(scorer.predict(chunk.flat, batch_size=batch_size))
         bad = np.logical_not(np.all((values >= 0) & (values <= 1), axis=1))
         if bad.any():
-            first = chunk.slice(int(rows[bad][0]), int(rows[bad][0]) + 1)
-            event = ", ".join(f"{name}={first[name][0]}" for name in ("run", "lumi", "evt"))
+            first = int(chunk.rows[bad][0])
+            event = ", ".join(f"{name}={numbers[first]}" for name, numbers in chunk.numbers.items())
             raise InputError(
                 f"{path}: the network gives NaN or values outside of [0, 1] for {int(bad.sum())} of {len(bad)} "
                 f"entries, first for {event}: {values[bad][0].tolist()}; check the features of that entry and the training"
             )
-        outputs[rows], known[rows] = values, True
-    return outputs, known
+        outputs[chunk.rows], known[chunk.rows] = values, True
+    return outputs, one_hot(chunk.types), known
 
 
 def one_hot(types: np.ndarray) -> np.ndarray:
@@ -144,30 +234,6 @@ def one_hot(types: np.ndarray) -> np.ndarray:
     embedded = (types >= TauType.emb_e) & (types <= TauType.emb_jet)
     simple = np.where(embedded, types - TauType.emb_e, types)
     return (simple[:, None] == np.arange(len(TAU_TYPES))).astype(np.uint8)
-
-
-def model_identity(model_dir: Path) -> str:
-    """What tells one network from another: a digest of its weights and structure.
-
-    The date in a model file and the addresses of objects in the memory of the process that
-    wrote it do not enter: a repeated training gives the same identity.
-
-    Args:
-        model_dir: folder of a training.
-
-    Returns:
-        12 hex digits; the folder's name if there is no model file of Keras in it.
-    """
-    import hashlib
-
-    model = Path(model_dir) / "model.keras"
-    if not zipfile.is_zipfile(model):
-        return Path(model_dir).name
-    digest = hashlib.sha256()
-    with zipfile.ZipFile(model) as archive:
-        for name in sorted(set(archive.namelist()) - {"metadata.json"}):
-            digest.update(name.encode() + SHARED_OBJECT.sub(b"", archive.read(name)))
-    return digest.hexdigest()[:12]
 
 
 def _versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from taumltools.errors import InputError
+from taumltools.frames import write_frames
 from taumltools.htt.table import EventTable
 
 GROUPS = ("cont_features", "cat_features", "misc_features", "targets")
@@ -23,18 +24,12 @@ def write_pandas(path: Path, events: EventTable, cont_features: Sequence[str], c
         cont_features: names of continuous features.
         cat_features: names of categorical features.
     """
-    import pandas
-
     features = (*cont_features, *cat_features, "target")
     other = [name for name in events.columns if name not in features]
     # bytes are no column of a table of numbers: pandas keeps them as text
     text = {name: events[name].astype(str).astype(object) for name in other if events[name].dtype.kind == "S"}
     parts = dict(zip(GROUPS, (cont_features, cat_features, other, ["target"]), strict=True))
-    with pandas.HDFStore(path, "w", complevel=1, complib="zlib") as store:
-        for group, names in parts.items():
-            if names:
-                frame = pandas.DataFrame({name: text.get(name, events[name]) for name in names})
-                store.put(group, frame, format="fixed", track_times=False)
+    write_frames(path, {g: {name: text.get(name, events[name]) for name in names} for g, names in parts.items()})
 
 
 def read_pandas(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ import numpy as np
 from taumltools.errors import ConfigError, StoreError
 from taumltools.training.batches import Inputs
 from taumltools.training.network import MODEL_FILE, cell_numbers, load_network
+from taumltools.training.preparation import INPUTS_FILE, Preparation
+from taumltools.training.stored import open_runner
+from taumltools.training.trained_on import TRAINED_ON_FILE
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +43,8 @@ def export_network(model_dir: Path, out_dir: Path) -> dict[str, float]:
 
     The whole takes raw values; inputs have the names and shapes of :mod:`taumltools.training.models`, with any
     number of tau candidates and objects.  The parts are those of :mod:`taumltools.training.split`, each in a
-    folder of ``split``.
+    folder of ``split``.  ``inputs.json`` says what the inputs are, with the scaling that parts do not have; what the
+    network was trained on comes along.
 
     Args:
         model_dir: what a training wrote.
@@ -55,6 +60,9 @@ def export_network(model_dir: Path, out_dir: Path) -> dict[str, float]:
     """
     model = load_network(model_dir).model
     out_dir.mkdir(parents=True, exist_ok=True)
+    Preparation.of_network(model).save(out_dir / INPUTS_FILE)
+    if (Path(model_dir) / TRAINED_ON_FILE).is_file():
+        shutil.copyfile(Path(model_dir) / TRAINED_ON_FILE, out_dir / TRAINED_ON_FILE)
     differences = {name: write_checked(model, name, out_dir) for name in WHOLE}
     if not cell_numbers(model):
         return differences
@@ -138,29 +146,17 @@ def _keras(model: Any, out_dir: Path) -> Predict:
 
 
 def _saved_model(model: Any, out_dir: Path) -> Predict:
-    import tensorflow as tf
-
     model.export(str(out_dir / SAVED_MODEL), verbose=False)
-    loaded = tf.saved_model.load(str(out_dir / SAVED_MODEL))
-
-    def predict(inputs: Inputs) -> np.ndarray:
-        return loaded.serve({name: tf.constant(values) for name, values in inputs.items()}).numpy()
-
-    return predict
+    return open_runner(out_dir / SAVED_MODEL).call
 
 
 def _onnx(model: Any, out_dir: Path) -> Predict:
-    import onnxruntime
-
-    path = str(out_dir / ONNX_FILE)
-    model.export(path, format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = [tensor.name for tensor in session.get_inputs()]
-    return lambda inputs: session.run(None, {name: inputs[name] for name in names})[0]
+    model.export(str(out_dir / ONNX_FILE), format="onnx", verbose=False)
+    return open_runner(out_dir / ONNX_FILE).call
 
 
 def _graph(model: Any, out_dir: Path) -> Predict:
-    """A frozen graph of TensorFlow: inputs have the names of the network's, the output is called output."""
+    """A frozen graph of TensorFlow: inputs have the names of the network's."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -168,12 +164,7 @@ def _graph(model: Any, out_dir: Path) -> Predict:
     function = tf.function(lambda **inputs: tf.identity(model(inputs, training=False), name="output"))
     frozen = convert_variables_to_constants_v2(function.get_concrete_function(**specs))
     (out_dir / GRAPH_FILE).write_bytes(frozen.graph.as_graph_def().SerializeToString())
-    definition = tf.compat.v1.GraphDef.FromString((out_dir / GRAPH_FILE).read_bytes())
-    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
-    names = list(specs)
-    output = next(tensor.name for tensor in frozen.outputs)
-    pruned = wrapped.prune([f"{name}:0" for name in names], output)
-    return lambda inputs: pruned(*(tf.constant(inputs[name]) for name in names)).numpy()
+    return open_runner(out_dir / GRAPH_FILE).call
 
 
 WRITERS: Mapping[str, Callable[[Any, Path], Predict]] = {

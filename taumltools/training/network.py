@@ -120,7 +120,7 @@ def load_network(model_dir: Path | str) -> Network:
     """Load a trained network.
 
     Args:
-        model_dir: the directory :func:`taumltools.training.fit.train` wrote.
+        model_dir: the directory :func:`taumltools.training.fit.train` wrote, or a ``.keras`` file.
 
     Returns:
         The network, ready to predict.
@@ -128,7 +128,7 @@ def load_network(model_dir: Path | str) -> Network:
     Raises:
         InputError: no such directory, no model in it, or not a readable one.
     """
-    path = Path(model_dir) / MODEL_FILE
+    path = Path(model_dir) if Path(model_dir).suffix == ".keras" else Path(model_dir) / MODEL_FILE
     if not path.is_file():
         found = sorted(p.name for p in Path(model_dir).glob("*")) if Path(model_dir).is_dir() else "no such directory"
         raise InputError(f"{path}: no trained network there (found {found}); run the training first")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +7,11 @@ import pytest
 
 from taumltools.config.features import FeatureConfig, FeaturesConfig
 from taumltools.errors import InputError
-from taumltools.evaluation.apply import apply_network, model_identity, one_hot
+from taumltools.evaluation.apply import Reading, apply_models, apply_network, one_hot
+from taumltools.evaluation.models import StoredModel
 from taumltools.evaluation.predictions import Predictions
-from taumltools.features.flat import FlatTuples
+from taumltools.features.flat import FlatTuples, make_flat, write_flat
+from taumltools.training.trained_on import TrainedOn
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
 from taumltools.tuples.truth import TauType, truth_type
@@ -170,17 +171,91 @@ def test_one_hot_of_embedded_and_data():
     assert one_hot(types).sum(axis=1).tolist() == [1, 1, 0, 0, 1]
 
 
-def write_model(folder: Path, weights: bytes, config: str, date: str) -> str:
-    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
-        archive.writestr("model.weights.h5", weights)
-        archive.writestr("config.json", config)
-        archive.writestr("metadata.json", date)
-    return model_identity(folder)
+def test_several_models_in_one_pass_evaluate_features_once(files: list[Path], tmp_path: Path, monkeypatch):
+    from taumltools.evaluation import sources
+
+    made: list[int] = []
+    real = sources.make_flat
+
+    def counted(tuples, *args, **options):
+        made.append(len(tuples))
+        return real(tuples, *args, **options)
+
+    class Swapped(FromPt):
+        def predict(self, flat: FlatTuples, batch_size: int = 2048) -> np.ndarray:
+            return super().predict(flat, batch_size)[:, ::-1]
+
+    monkeypatch.setattr(sources, "make_flat", counted)
+    outs = {name: tmp_path / f"{name}.h5" for name in ("one", "two")}
+    models = {"one": StoredModel(FromPt(), "a"), "two": StoredModel(Swapped(), "b")}
+    account = apply_models(models, files, outs, Reading(FEATURES, COLUMNS, step=150))
+    assert made == [150, 50, 150, 50]
+    one, two = (Predictions.read(path) for path in outs.values())
+    np.testing.assert_array_equal(one.outputs, two.outputs[:, ::-1])
+    assert (one.model, two.model) == ("a", "b")
+    assert account["files"] == {str(path): 200 for path in files}
 
 
-def test_model_identity_follows_weights_and_structure_but_not_the_time_of_training(tmp_path: Path):
-    assert model_identity(tmp_path) == tmp_path.name
-    first = write_model(tmp_path, b"one", '{"shared_object_id": 12, "units": 3}', "monday")
-    assert write_model(tmp_path, b"one", '{"shared_object_id": 99, "units": 3}', "tuesday") == first
-    assert write_model(tmp_path, b"two", '{"shared_object_id": 12, "units": 3}', "monday") != first
-    assert write_model(tmp_path, b"one", '{"shared_object_id": 12, "units": 4}', "monday") != first
+def test_flat_tuples_give_the_scores_of_their_tuples(files: list[Path], tmp_path: Path, caplog):
+    flat = make_flat(mock_tuples(200, seed=0), FEATURES, keep="reconstructed")
+    write_flat(tmp_path / "flat.h5", [flat], config=FEATURES)
+    apply(files[:1], tmp_path / "a.h5")
+    summary = apply_network(
+        tmp_path, tmp_path / "flat.h5", tmp_path / "b.h5", FEATURES, [*COLUMNS, "tau_dz"], network=FromPt(), step=64
+    )
+    tuples, found = (Predictions.read(tmp_path / f"{name}.h5") for name in "ab")
+    assert summary["entries"] == summary["scored"] == len(flat) < 200
+    np.testing.assert_array_equal(found.outputs, tuples.outputs[tuples.scored])
+    np.testing.assert_array_equal(found.truth, tuples.truth[tuples.scored])
+    for name in COLUMNS:
+        np.testing.assert_array_equal(found.columns[name], tuples.columns[name][tuples.scored])
+    assert "flat tuples have no tau_dz: these columns are left out" in caplog.text
+
+
+def trained_on(path: Path, seeds: list[int], **options: int) -> Path:
+    """A folder of a training whose sample had the candidates of these seeds."""
+    path.mkdir()
+    chunks = [make_flat(mock_tuples(200, seed=seed), FEATURES).index for seed in seeds]
+    TrainedOn.of(chunks, **options).save(path / "trained_on.npz")
+    return path
+
+
+def apply_trained(model: Path, files: list[Path], out: Path, **options: object) -> dict:
+    return apply_network(model, files, out, FEATURES, COLUMNS, network=FromPt(), **options)
+
+
+def test_training_events_are_refused_with_their_number(files: list[Path], tmp_path: Path):
+    """Whatever the files are called: part of the second one was trained on."""
+    model = trained_on(tmp_path / "model", [1, 7])
+    known = len(make_flat(mock_tuples(200, seed=1), FEATURES))
+    total = sum(int((mock_tuples(200, seed=seed)["tau_index"] >= 0).sum()) for seed in (0, 1))
+    with pytest.raises(InputError) as error:
+        apply_trained(model, files, tmp_path / "p.h5", step=64)
+    text = str(error.value)
+    assert f"trained on {known} of the {total} candidates in {files[1]} (run=" in text
+    assert "--allow-training-events" in text
+    assert str(files[0]) not in text
+    account = apply_trained(model, files, tmp_path / "q.h5", allow_training_events=True)
+    assert list(account["training_events"].values()) == [known]
+    assert "training_events" not in apply_trained(model, files[:1], tmp_path / "r.h5")
+
+
+def test_equal_numbers_of_different_events_are_not_refused(tmp_path: Path):
+    """Simulated samples count from one: the test sample has the run, lumi and evt of the training sample."""
+    first, second = (mock_tuples(200, seed=seed) for seed in (3, 4))
+    numbers = {name: first[name] for name in ("run", "lumi", "evt")}
+    assert not np.array_equal(first["tau_pt"], second["tau_pt"])
+    write_tuples(tmp_path / "test.arrow", type(second)({**second.scalars, **numbers}, second.collections))
+    model = trained_on(tmp_path / "model", [3])
+    assert apply_trained(model, [tmp_path / "test.arrow"], tmp_path / "p.h5")["scored"] > 0
+    write_tuples(tmp_path / "train.arrow", first)
+    with pytest.raises(InputError, match="was trained on"):
+        apply_trained(model, [tmp_path / "train.arrow"], tmp_path / "q.h5")
+
+
+def test_of_a_large_training_sample_a_part_is_remembered(files: list[Path], tmp_path: Path):
+    model = trained_on(tmp_path / "model", [1, 7, 8], kept=100)
+    with pytest.raises(InputError, match=r"was trained on about \d+ of the \d+ candidates") as error:
+        apply_trained(model, files, tmp_path / "p.h5")
+    about = int(str(error.value).split("about ")[1].split()[0])
+    assert about == pytest.approx(len(make_flat(mock_tuples(200, seed=1), FEATURES)), rel=0.5)
