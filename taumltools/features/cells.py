@@ -42,13 +42,28 @@ class Cells:
         return len(self.offsets) - 1
 
     def slice(self, start: int, stop: int) -> Cells:
-        """Cells of candidates start to stop (exclusive), as views."""
+        """Cells of candidates start to stop (exclusive), as views.
+
+        Args:
+            start: first candidate.
+            stop: one past the last.
+
+        Returns:
+            Their cells, offsets from 0.
+        """
         offsets = self.offsets[start : stop + 1]
         rows = slice(int(offsets[0]), int(offsets[-1]))
         return Cells(offsets - offsets[0], self.cell[rows], {name: c[rows] for name, c in self.objects.items()})
 
     def take(self, rows: np.ndarray) -> Cells:
-        """Cells of the given candidates (int array of any order)."""
+        """Cells of the given candidates (int array of any order).
+
+        Args:
+            rows: int, shape (n,), also repeated.
+
+        Returns:
+            A copy of their cells.
+        """
         counts = np.diff(self.offsets)[rows]
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
         inside = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][rows] - offsets[:-1], counts)
@@ -56,7 +71,14 @@ class Cells:
 
     @staticmethod
     def concatenate(parts: Sequence[Cells]) -> Cells:
-        """Join cells of the same grid; candidates keep their order."""
+        """Join cells of the same grid; candidates keep their order.
+
+        Args:
+            parts: at least one.
+
+        Returns:
+            All cells, part after part.
+        """
         starts = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
         offsets = [
             np.zeros(1, np.int64),

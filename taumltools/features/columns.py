@@ -20,6 +20,9 @@ def as_float(column: np.ndarray, name: str) -> np.ndarray:
     Args:
         column: values of a branch.
         name: the branch.
+
+    Returns:
+        float32 or float64, of the same shape.
     """
     if column.dtype.kind == "f":
         return column
@@ -32,6 +35,14 @@ def as_float(column: np.ndarray, name: str) -> np.ndarray:
 
 def holds(expression: Expression, columns: Mapping[str, np.ndarray], size: int) -> np.ndarray:
     """A formula that must be a condition; bool, shape (size,).
+
+    Args:
+        expression: the formula.
+        columns: by name.
+        size: number of rows.
+
+    Returns:
+        bool, shape (size,).
 
     Raises:
         ConfigError: it is a number.
@@ -80,7 +91,14 @@ class Objects:
         return as_float(self.collection.columns[name.removeprefix(self._prefix)][rows], name)
 
     def select(self, conditions: tuple[Expression, ...]) -> np.ndarray:
-        """Objects that fulfil all conditions, ascending; later conditions are evaluated only where earlier hold."""
+        """Objects that fulfil all conditions, ascending; later conditions are evaluated only where earlier hold.
+
+        Args:
+            conditions: formulas.
+
+        Returns:
+            Positions, int.
+        """
         rows = np.arange(len(self.owner))
         for expression in conditions:
             rows = rows[holds(expression, self.columns(expression.names, rows), len(rows))]

@@ -97,7 +97,14 @@ def _scaling(rule: ScalingRule) -> str:
 
 
 def page(name: str) -> str:
-    """The page of a file of ``configs/features``."""
+    """The page of a file of ``configs/features``.
+
+    Args:
+        name: of the file, without suffix.
+
+    Returns:
+        Markdown.
+    """
     from taumltools.config import load_campaign
 
     return describe(name, load_campaign(CAMPAIGN, f"features={name}").features)

@@ -103,7 +103,14 @@ class ExactSums:
 
     @staticmethod
     def from_json(data: Mapping[str, str]) -> ExactSums:
-        """The inverse of :meth:`to_json`."""
+        """The inverse of :meth:`to_json`.
+
+        Args:
+            data: of :meth:`to_json`.
+
+        Returns:
+            Equal sums.
+        """
         return ExactSums(**{name: int(value) for name, value in data.items()})
 
 

@@ -36,17 +36,41 @@ def dphi(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def delta_r(eta1: np.ndarray, phi1: np.ndarray, eta2: np.ndarray, phi2: np.ndarray) -> np.ndarray:
-    """Distance in (eta, phi) of two directions, in float64 as that of cells; angles in rad."""
+    """Distance in (eta, phi) of two directions, in float64 as that of cells; angles in rad.
+
+    Args:
+        eta1: of the first direction.
+        phi1: in rad.
+        eta2: of the second direction.
+        phi2: in rad.
+
+    Returns:
+        float64, of the same shape.
+    """
     return np.hypot(np.subtract(eta1, eta2, dtype=np.float64), dphi(float64(phi1), phi2))
 
 
 def float64(value: np.ndarray) -> np.ndarray:
-    """The value in double precision, and so all that is computed from it."""
+    """The value in double precision, and so all that is computed from it.
+
+    Args:
+        value: any numbers.
+
+    Returns:
+        float64, of the same shape.
+    """
     return np.asarray(value, np.float64)
 
 
 def quotient(value: np.ndarray, divisor: np.ndarray) -> np.ndarray:
     """Quotient of whole numbers, rounded towards zero as ``/`` of C++ does.
+
+    Args:
+        value: whole numbers.
+        divisor: whole numbers; 0 gives infinity or NaN.
+
+    Returns:
+        Whole numbers as floats, shape as of numpy's division.
 
     Examples:
         >>> quotient(np.array([11.0, -1.0]), 5).tolist()
@@ -56,7 +80,14 @@ def quotient(value: np.ndarray, divisor: np.ndarray) -> np.ndarray:
 
 
 def isnormal(value: np.ndarray) -> np.ndarray:
-    """True where a float32 is finite, not zero and not subnormal (``std::isnormal`` of C++)."""
+    """True where a float32 is finite, not zero and not subnormal (``std::isnormal`` of C++).
+
+    Args:
+        value: any numbers.
+
+    Returns:
+        bool, of the same shape.
+    """
     return np.isfinite(value) & (np.abs(value) >= np.finfo(np.float32).tiny)
 
 

@@ -38,7 +38,14 @@ class Measured:
 
     @staticmethod
     def of(values: np.ndarray) -> Measured:
-        """Measure float32 values."""
+        """Measure float32 values.
+
+        Args:
+            values: float32, shape (n,).
+
+        Returns:
+            Sums, extremes and counts.
+        """
         return Measured(ExactSums.of(values), Sketch.of(values))
 
     def __add__(self, other: Measured) -> Measured:
@@ -62,6 +69,12 @@ class FeatureSums:
     @staticmethod
     def merge(parts: Sequence[FeatureSums]) -> FeatureSums:
         """Add sums of several files; the order does not matter.
+
+        Args:
+            parts: at least one, with the same features.
+
+        Returns:
+            The sums of all.
 
         Raises:
             InputError: no part, or parts of different features or cones.
@@ -90,7 +103,11 @@ class FeatureSums:
         return [f"{block}.{name} ({cone})" for block, name, cone, _ in self.items()]
 
     def save(self, path: Path | str) -> None:
-        """Write as ``.npz``: sums as JSON with integers as strings, bins and counts as arrays one after the other."""
+        """Write as ``.npz``: sums as JSON with integers as strings, bins and counts as arrays one after the other.
+
+        Args:
+            path: the file to write.
+        """
         sketches = [measured.sketch for *_, measured in self.items()]
         table = _map(self.table, lambda _b, _n, _c, measured: measured.sums.to_json())
         with Path(path).open("wb") as file:
@@ -106,6 +123,12 @@ class FeatureSums:
     @staticmethod
     def load(path: Path | str) -> FeatureSums:
         """Read what :meth:`save` wrote.
+
+        Args:
+            path: the file.
+
+        Returns:
+            The sums, exactly.
 
         Raises:
             InputError: not such a file.

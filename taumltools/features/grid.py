@@ -81,7 +81,14 @@ class Positions:
         return Positions(owner, np.arange(len(owner)) - np.repeat(offsets[:-1], counts), d_eta, d_phi, pt)
 
     def in_cone(self, grid: GridConfig) -> np.ndarray:
-        """True for objects inside the cone of a grid, without looking at its borders."""
+        """True for objects inside the cone of a grid, without looking at its borders.
+
+        Args:
+            grid: its size and cone.
+
+        Returns:
+            bool, one per object.
+        """
         return np.hypot(self.d_eta, self.d_phi) < (grid.cone or signal_cone(self.tau_pt))
 
 

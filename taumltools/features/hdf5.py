@@ -201,7 +201,16 @@ class FlatFile:
         return {name: int(group["offsets"][-1]) for name, group in self._group("cells")}
 
     def column(self, name: str, start: int, stop: int) -> np.ndarray:
-        """Rows start to stop (exclusive) of one column, by its place in the file, e.g. ``cells/inner/offsets``."""
+        """Rows start to stop (exclusive) of one column, by its place in the file, e.g. ``cells/inner/offsets``.
+
+        Args:
+            name: its place.
+            start: first row.
+            stop: one past the last.
+
+        Returns:
+            A copy, shape (stop - start,).
+        """
         return self._file[name][start:stop]
 
     def matrix(self, group: str, names: Sequence[str], start: int, stop: int) -> np.ndarray:

@@ -92,7 +92,14 @@ def _chunks(reader: TupleReader, config: FeaturesConfig, start: int, stop: int, 
 
 
 def rows_of_blocks(file: FlatFile) -> Mapping[str, int]:
-    """Number of values of each feature, by block."""
+    """Number of values of each feature, by block.
+
+    Args:
+        file: flat tuples.
+
+    Returns:
+        ``taus``, ``cell_features`` and every block of objects.
+    """
     return {"taus": file.entries, "cell_features": file.entries, **file.object_counts()}
 
 

@@ -37,7 +37,14 @@ CMS_CONES = ("inner", "outer")
 
 
 def written(value: float) -> float | str:
-    """A limit as JSON, which has no infinity."""
+    """A limit as JSON, which has no infinity.
+
+    Args:
+        value: of a limit.
+
+    Returns:
+        A number, or ``inf`` or ``-inf`` as text.
+    """
     return value if math.isfinite(value) else ("inf" if value > 0 else "-inf")
 
 
@@ -63,7 +70,15 @@ def read_scaling(path: Path | str) -> dict[str, Any]:
 
 
 def block_of(data: Mapping[str, Any], block: str) -> Mapping[str, Any] | None:
-    """Features of a block, under its name here or in the CMS tools; None if there is no such block."""
+    """Features of a block, under its name here or in the CMS tools; None if there is no such block.
+
+    Args:
+        data: content of a file.
+        block: name of the block here.
+
+    Returns:
+        Constants by feature.
+    """
     for name in (block, *CMS_BLOCKS.get(block, ())):
         if isinstance(data.get(name), Mapping):
             return data[name]
@@ -76,6 +91,9 @@ def by_cone(label: str, entry: Any) -> Mapping[str, Any]:
     Args:
         label: where the entry is from, for messages.
         entry: what the file has for the feature.
+
+    Returns:
+        Constants by cone.
 
     Raises:
         InputError: the entry has neither constants nor cones.

@@ -56,7 +56,14 @@ def write_products(
 
 
 def suspicious(found: dict[str, Any]) -> list[str]:
-    """Features of :func:`~taumltools.features.scaling_numbers.ranges` whose range is odd, as ``<block>.<feature> (<cone>)``."""
+    """Features of :func:`~taumltools.features.scaling_numbers.ranges` whose range is odd, as ``<block>.<feature> (<cone>)``.
+
+    Args:
+        found: by block, feature and cone.
+
+    Returns:
+        Their names.
+    """
     return [
         f"{block}.{name} ({cone})"
         for block, features in found.items()

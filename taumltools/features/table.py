@@ -52,7 +52,14 @@ class FlatTuples:
         return len(next(iter(self.index.values())))
 
     def take(self, rows: np.ndarray) -> FlatTuples:
-        """Entries ``rows`` (int array of any order)."""
+        """Entries ``rows`` (int array of any order).
+
+        Args:
+            rows: int, shape (n,), also repeated.
+
+        Returns:
+            A copy of these entries.
+        """
         return FlatTuples(
             {name: column[rows] for name, column in self.index.items()},
             {name: column[rows] for name, column in self.taus.items()},
@@ -62,7 +69,15 @@ class FlatTuples:
         )
 
     def slice(self, start: int, stop: int) -> FlatTuples:
-        """Entries start to stop (exclusive), as views."""
+        """Entries start to stop (exclusive), as views.
+
+        Args:
+            start: first entry.
+            stop: one past the last.
+
+        Returns:
+            The entries.
+        """
         return FlatTuples(
             {name: column[start:stop] for name, column in self.index.items()},
             {name: column[start:stop] for name, column in self.taus.items()},
@@ -90,7 +105,14 @@ class FlatTuples:
 
     @staticmethod
     def concatenate(parts: Sequence[FlatTuples]) -> FlatTuples:
-        """Join tables with the same columns; entries keep their order, ``dropped`` and ``nan`` add up."""
+        """Join tables with the same columns; entries keep their order, ``dropped`` and ``nan`` add up.
+
+        Args:
+            parts: at least one.
+
+        Returns:
+            All entries, table after table.
+        """
         if not parts:
             raise InputError("nothing to join: no flat table was given")
         first = parts[0]

@@ -27,6 +27,12 @@ COMMON, CLASSES, ADVERSARIAL = "common", "classes", "adversarial"
 def group_of(path: str) -> str:
     """Which part of the network a variable belongs to, by the names of its layers.
 
+    Args:
+        path: of a variable in Keras, ``<layer>/<name>``.
+
+    Returns:
+        :data:`COMMON`, :data:`CLASSES` or :data:`ADVERSARIAL`.
+
     Examples:
         >>> group_of("tau_dense_1/kernel"), group_of("final_dense_2/bias"), group_of("final_adv_dense_1/kernel")
         ('common', 'classes', 'adversarial')
@@ -84,14 +90,30 @@ class AdversarialModel(FitModel):
         prepare(self, TwoOptimizers(main, second, chosen), jit_compile=jit_compile)
 
     def fit_batch(self, batch: Batch) -> dict[str, Any]:
-        """One step with a batch of ordinary rows and rows of the control region; see :attr:`followed` for its figures."""
+        """One step with a batch of ordinary rows and rows of the control region; see :attr:`followed` for its figures.
+
+        Args:
+            batch: with ``adversarial``.
+
+        Returns:
+            The figures by name.
+        """
         target = {CLASSES: batch.target, ADVERSARIAL: batch.adversarial["target"]}
         weight = {CLASSES: batch.weight, ADVERSARIAL: batch.adversarial["weight"]}
         figures: Any = self.train_on_batch(batch.inputs, target, weight, return_dict=True)
         return dict(figures)
 
     def losses_of(self, outputs: Sequence[Any], y: Mapping[str, Any], weight: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Loss of the classes and adversarial loss."""
+        """Loss of the classes and adversarial loss.
+
+        Args:
+            outputs: probabilities (n, 4) and probability of data (n, 1).
+            y: targets by head.
+            weight: weights by head.
+
+        Returns:
+            Two scalars, without what regularises weights.
+        """
         p, q = (ops.cast(output, "float32") for output in outputs)
         ordinary = self._ordinary(y)
         n_ordinary = ops.maximum(ops.sum(ordinary), 1.0)
@@ -102,7 +124,15 @@ class AdversarialModel(FitModel):
         return classes, ops.sum(rows * weight[ADVERSARIAL]) / n_control
 
     def combined(self, of_classes: Sequence[Any], of_adversary: Sequence[Any]) -> list[Any]:
-        """The gradient that each variable follows."""
+        """The gradient that each variable follows.
+
+        Args:
+            of_classes: gradients of the loss of the classes, by variable.
+            of_adversary: gradients of the adversarial loss, by variable.
+
+        Returns:
+            One gradient per variable.
+        """
         k1, k2 = self.factors
         rules = {
             COMMON: lambda a, b: k1 * a - k2 * b,
@@ -119,7 +149,17 @@ class AdversarialModel(FitModel):
     def figures(
         self, outputs: Sequence[Any], y: Mapping[str, Any], losses: Sequence[Any], gradients: Sequence[Sequence[Any]]
     ) -> dict[str, Any]:
-        """What a step returns: losses, accuracy of the second head, mean |gradient| of both losses in shared layers."""
+        """What a step returns: losses, accuracy of the second head, mean |gradient| of both losses in shared layers.
+
+        Args:
+            outputs: of the network.
+            y: targets by head.
+            losses: both losses.
+            gradients: of both losses, by variable.
+
+        Returns:
+            Scalars and ``prediction`` by name.
+        """
         control = 1.0 - self._ordinary(y)
         right = ops.cast((ops.cast(outputs[1][:, 0], "float32") > 0.5) == (y[ADVERSARIAL] > 0.5), "float32")
         return {

@@ -34,6 +34,9 @@ def make_loader(
         form: how the network takes objects.
         control: flat tuples of the control region by name of the sample; None: the files that the settings name.
 
+    Returns:
+        The loader.
+
     Raises:
         ConfigError: see :class:`taumltools.training.loader.Loader`.
         InputError: the same, or there are no such files.
@@ -53,6 +56,9 @@ def make_fit(network: Any, loader: Loader, config: TrainingConfig, seed: int, **
         config: how it is fitted.
         seed: decides the order of entries.
         options: of :class:`taumltools.training.fit_loop.Fit`.
+
+    Returns:
+        The fit, at its beginning.
 
     Raises:
         ConfigError: the network does not fit to the settings.

@@ -33,13 +33,27 @@ class ObjectRows:
     rows: np.ndarray
 
     def select(self, entries: np.ndarray) -> ObjectRows:
-        """The objects of some entries (int array), in that order."""
+        """The objects of some entries (int array), in that order.
+
+        Args:
+            entries: int, shape (n,), in any order, also repeated.
+
+        Returns:
+            Their objects, entry after entry.
+        """
         taken = Collection(self.offsets, {"row": np.arange(len(self.rows))}).take(entries)
         return ObjectRows(taken.offsets, self.rows[taken.columns["row"]])
 
     @staticmethod
     def concatenate(parts: Sequence[ObjectRows]) -> ObjectRows:
-        """Join the objects of consecutive entries."""
+        """Join the objects of consecutive entries.
+
+        Args:
+            parts: objects with the same features, at least one part.
+
+        Returns:
+            All objects, part after part.
+        """
         starts = np.cumsum([0] + [int(part.offsets[-1]) for part in parts])
         offsets = [np.zeros(1, np.int64), *(p.offsets[1:] + s for p, s in zip(parts, starts, strict=False))]
         return ObjectRows(np.concatenate(offsets), np.concatenate([part.rows for part in parts]))
@@ -134,7 +148,14 @@ class Samples:
 
     @staticmethod
     def concatenate(parts: Sequence[Samples]) -> Samples:
-        """Join samples of the same layout."""
+        """Join samples of the same layout.
+
+        Args:
+            parts: at least one sample.
+
+        Returns:
+            All entries, sample after sample.
+        """
         first = parts[0]
         return Samples(
             first.layout,
@@ -147,7 +168,14 @@ class Samples:
         )
 
     def select(self, rows: np.ndarray) -> Samples:
-        """The entries ``rows`` (int array), in that order."""
+        """The entries ``rows`` (int array), in that order.
+
+        Args:
+            rows: int, shape (n,), also repeated.
+
+        Returns:
+            A copy of these entries.
+        """
         return Samples(
             self.layout,
             self.types[rows],
@@ -159,7 +187,15 @@ class Samples:
         )
 
     def batch(self, rows: np.ndarray, filled: int = 0) -> Batch:
-        """The entries ``rows`` (int array) as one padded batch; the last ``filled`` of them have weight 0."""
+        """The entries ``rows`` (int array) as one padded batch; the last ``filled`` of them have weight 0.
+
+        Args:
+            rows: int, shape (n,).
+            filled: how many of the last rows only fill up.
+
+        Returns:
+            The batch, with padding of few sizes.
+        """
         inputs: Inputs = {"taus": self.taus[rows]}
         if self.layout.form == "cells":
             inputs |= cell_inputs(self, rows)
@@ -172,13 +208,27 @@ class Samples:
         return Batch(inputs, target, weight, filled)
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
-        """All entries in order; the last batch may be smaller."""
+        """All entries in order; the last batch may be smaller.
+
+        Args:
+            batch_size: entries of a batch.
+
+        Yields:
+            The batches, each made when it is asked for.
+        """
         for start in range(0, len(self), batch_size):
             yield self.batch(np.arange(start, min(start + batch_size, len(self))))
 
 
 def known_types(tau_type: np.ndarray) -> np.ndarray:
-    """Truth types a network separates, int8; -1 for all others."""
+    """Truth types a network separates, int8; -1 for all others.
+
+    Args:
+        tau_type: truth types of flat tuples, int, shape (n,).
+
+    Returns:
+        int8, shape (n,): 0 to 3, or -1.
+    """
     return np.where((tau_type >= 0) & (tau_type < len(TAU_TYPES)), tau_type, -1).astype(np.int8)
 
 

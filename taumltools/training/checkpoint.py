@@ -40,7 +40,14 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
 
     def part(self, prefix: str) -> dict[str, np.ndarray]:
-        """The arrays whose name begins with ``prefix``, without it."""
+        """The arrays whose name begins with ``prefix``, without it.
+
+        Args:
+            prefix: e.g. ``variable/``.
+
+        Returns:
+            Arrays by the rest of their name.
+        """
         return {name.removeprefix(prefix): a for name, a in self.arrays.items() if name.startswith(prefix)}
 
 
@@ -73,6 +80,9 @@ class Checkpoints:
         """Write a checkpoint, then remove those before the last two.
 
         If the disk does not take it, that is logged and the fit goes on: it can still come to its end.
+
+        Args:
+            checkpoint: the state.
         """
         self._last = time.monotonic()
         try:

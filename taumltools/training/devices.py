@@ -77,6 +77,9 @@ class Devices:
     def distribution(self, batch_size: int) -> Any:
         """A ``keras.distribution.DataParallel`` over all devices; None if there is only one, or not wanted.
 
+        Args:
+            batch_size: rows of a batch.
+
         Raises:
             ConfigError: the batch cannot be shared evenly.
         """

@@ -24,6 +24,9 @@ def column_names(layout: InputLayout, name: str, width: int) -> list[str]:
         layout: of the network.
         name: of the input, e.g. ``taus``, a block, or ``inner_egamma``.
         width: number of its columns.
+
+    Returns:
+        One name per column; numbered where names are not known.
     """
     if name in layout.blocks():
         names = [f"{name}.{feature}" for feature in layout.blocks()[name]]

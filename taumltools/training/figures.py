@@ -78,7 +78,11 @@ class Figures:
         return {"sums": self._sums, "totals": self._totals, **scores, **waiting}
 
     def restore(self, state: Mapping[str, np.ndarray]) -> None:
-        """Go on from a state."""
+        """Go on from a state.
+
+        Args:
+            state: of :meth:`state`.
+        """
         self._sums, self._totals = np.array(state["sums"]), np.array(state["totals"])
         if self.scores:
             self.scores.sums = np.array(state["scores"])

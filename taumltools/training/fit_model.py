@@ -47,18 +47,46 @@ class FitModel(keras.Model):
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Probabilities."""
+        """Probabilities.
+
+        Args:
+            inputs: arrays by name, see :data:`taumltools.training.batches.Inputs`.
+            training: with dropout and statistics of the batch.
+
+        Returns:
+            The network's outputs.
+        """
         return self.network(inputs, training=training)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Loss of one batch."""
+        """Loss of one batch.
+
+        Args:
+            x: not looked at.
+            y: one-hot targets, shape (n, 4).
+            y_pred: softmax outputs, shape (n, 4).
+            sample_weight: shape (n,); None: 1.
+            training: not looked at.
+
+        Returns:
+            A scalar, with what regularises weights.
+        """
         del x, training
         return self.data_loss(y, y_pred, sample_weight) + self.regularisation()
 
     def data_loss(self, y: Any, p: Any, weight: Any) -> Any:
-        """Sum of weight times loss over the number of rows."""
+        """Sum of weight times loss over the number of rows.
+
+        Args:
+            y: one-hot targets, shape (n, 4).
+            p: softmax outputs, shape (n, 4).
+            weight: shape (n,); None: 1.
+
+        Returns:
+            A scalar.
+        """
         rows = self.row_loss(y, ops.cast(p, "float32"), self.points)
         return ops.mean(rows if weight is None else rows * ops.cast(weight, "float32"))
 
@@ -67,22 +95,50 @@ class FitModel(keras.Model):
         return sum((ops.sum(ops.cast(loss, "float32")) for loss in self.losses), ops.zeros((), "float32"))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
-        """What a step returns."""
+        """What a step returns.
+
+        Args:
+            x: not looked at.
+            y: not looked at.
+            y_pred: softmax outputs, shape (n, 4).
+            sample_weight: not looked at.
+
+        Returns:
+            ``loss`` and ``prediction``.
+        """
         del x, y, sample_weight
         return {"loss": self._loss_tracker.result(), "prediction": ops.cast(y_pred, "float32")}
 
     def fit_batch(self, batch: Batch) -> dict[str, Any]:
-        """One step; returns ``prediction``, float32, shape (n, 4), and numbers, among them :attr:`followed`."""
+        """One step; returns ``prediction``, float32, shape (n, 4), and numbers, among them :attr:`followed`.
+
+        Args:
+            batch: inputs, targets and weights.
+
+        Returns:
+            The figures by name.
+        """
         figures: Any = self.train_on_batch(batch.inputs, batch.target, batch.weight, return_dict=True)
         return dict(figures)
 
     def outputs_of(self, inputs: Inputs) -> list[np.ndarray]:
-        """All outputs of the network for a batch, float32, the probabilities (n, 4) first."""
+        """All outputs of the network for a batch, float32, the probabilities (n, 4) first.
+
+        Args:
+            inputs: of a batch, by name.
+
+        Returns:
+            One array per output.
+        """
         outputs = self.network.predict_on_batch(inputs)
         return [np.asarray(o, np.float32) for o in (outputs if isinstance(outputs, list) else [outputs])]
 
     def set_points(self, points: Mapping[str, np.ndarray]) -> None:
-        """Change the thresholds of the loss."""
+        """Change the thresholds of the loss.
+
+        Args:
+            points: new thresholds by name, of the shapes they have.
+        """
         for name, values in points.items():
             self.points[name].assign(values)
 
@@ -108,7 +164,14 @@ def prepare(model: FitModel, optimizer: Any, *, jit_compile: bool) -> None:
 
 
 def array_of(variable: Any) -> np.ndarray:
-    """The value of a variable of Keras, as an array of its own, on every backend."""
+    """The value of a variable of Keras, as an array of its own, on every backend.
+
+    Args:
+        variable: a ``keras.Variable``.
+
+    Returns:
+        A copy; its dtype is that of the variable.
+    """
     value = variable.value
     return np.array(
         value.numpy() if hasattr(value, "numpy") else value
@@ -116,17 +179,36 @@ def array_of(variable: Any) -> np.ndarray:
 
 
 def weights_of(network: Any) -> list[np.ndarray]:
-    """All weights of a network, for its ``set_weights``."""
+    """All weights of a network, for its ``set_weights``.
+
+    Args:
+        network: a ``keras.Model``.
+
+    Returns:
+        One array per variable, trainable or not, in Keras' order.
+    """
     return [array_of(variable) for variable in network.weights]
 
 
 def classifier(network: Any) -> Any:
-    """The part of a network that gives the four probabilities: without a second head, without optimizer and loss."""
+    """The part of a network that gives the four probabilities: without a second head, without optimizer and loss.
+
+    Args:
+        network: with one output or two, probabilities first.
+
+    Returns:
+        A ``keras.Model`` that shares its layers.
+    """
     return keras.Model(network.inputs, network.outputs[:1], name=network.name)
 
 
 def save_network(network: Any, path: Path) -> None:
-    """Write what gives the four probabilities to a ``.keras`` file."""
+    """Write what gives the four probabilities to a ``.keras`` file.
+
+    Args:
+        network: with one output or two, probabilities first.
+        path: the file to write.
+    """
     bare = classifier(network)
     with warnings.catch_warnings():
         # TensorFlow 2.20 variables predate the copy keyword of numpy 2; Keras asks them for arrays.
@@ -137,6 +219,9 @@ def save_network(network: Any, path: Path) -> None:
 def variables_of(model: FitModel) -> dict[str, np.ndarray]:
     """Everything that a step changes: weights, states of random layers, thresholds, slots of the optimizer.
 
+    Args:
+        model: with its optimizer.
+
     Returns:
         Arrays by a name that is the same whenever the same model is made.
     """
@@ -145,6 +230,10 @@ def variables_of(model: FitModel) -> dict[str, np.ndarray]:
 
 def set_variables(model: FitModel, values: Mapping[str, np.ndarray]) -> None:
     """Put back what :func:`variables_of` gave.
+
+    Args:
+        model: with its optimizer.
+        values: of :func:`variables_of`.
 
     Raises:
         ValueError: names or shapes are those of another model.

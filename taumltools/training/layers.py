@@ -52,12 +52,28 @@ class Scaling(keras.layers.Layer):
 
     @classmethod
     def from_constants(cls, block: str, constants: Mapping[str, Mapping[str, float]], **kwargs: Any) -> Scaling:
-        """The layer of one block of :func:`taumltools.features.scaling.load_scaling`."""
+        """The layer of one block of :func:`taumltools.features.scaling.load_scaling`.
+
+        Args:
+            block: its name.
+            constants: by feature: ``mean``, ``std``, ``lim_min`` and ``lim_max``.
+            **kwargs: of the layer, e.g. ``name``.
+
+        Returns:
+            The layer.
+        """
         columns = {key: [c[key] for c in constants.values()] for key in ("mean", "std", "lim_min", "lim_max")}
         return cls(block, list(constants), **columns, **kwargs)
 
     def call(self, values: Any) -> Any:
-        """Scale ``values`` of shape (..., number of features)."""
+        """Scale ``values`` of shape (..., number of features).
+
+        Args:
+            values: raw values; NaN is not defined.
+
+        Returns:
+            The same shape; 0 where the value was not defined.
+        """
         mean, std, low, high = (np.array(v, np.float32) for v in (self.mean, self.std, self.lim_min, self.lim_max))
         values = ops.cast(values, "float32")
         scaled = ops.minimum(ops.maximum((values - mean) / std, low), high)
@@ -97,7 +113,15 @@ class ObjectPooling(keras.layers.Layer):
         self.score.build(objects_shape)
 
     def call(self, objects: Any, present: Any) -> Any:
-        """Pool ``objects`` of shape (n, length, width); ``present`` (n, length) is 1 for objects, 0 for padding."""
+        """Pool ``objects`` of shape (n, length, width); ``present`` (n, length) is 1 for objects, 0 for padding.
+
+        Args:
+            objects: shape (n, length, width).
+            present: shape (n, length).
+
+        Returns:
+            Shape (n, (heads + 2) * width).
+        """
         present = ops.cast(present, objects.dtype)[:, :, None]
         padding = (present - 1.0) * 3e4  # lower than any value, and in the range of half precision
         weights = ops.softmax(self.score(objects) + padding, axis=1) * present

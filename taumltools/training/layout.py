@@ -47,6 +47,9 @@ class InputLayout:
             features: the definition; only enabled features count.
             form: what the network takes.
 
+        Returns:
+            The inputs.
+
         Raises:
             ConfigError: cells are asked of a definition without grids.
         """
@@ -70,7 +73,14 @@ class InputLayout:
 
     @staticmethod
     def of_sets(blocks: Layout) -> InputLayout:
-        """The inputs of form ``sets`` with the given feature names by block, ``taus`` among the blocks."""
+        """The inputs of form ``sets`` with the given feature names by block, ``taus`` among the blocks.
+
+        Args:
+            blocks: feature names by block.
+
+        Returns:
+            The inputs.
+        """
         objects = {name: tuple(names) for name, names in blocks.items() if name not in {"taus", CELL_FEATURES}}
         return InputLayout(tuple(blocks["taus"]), objects)
 
@@ -85,7 +95,14 @@ class InputLayout:
         return {"taus": self.taus, **cells, **self.objects}
 
     def names(self, component: str) -> list[tuple[str, str]]:
-        """Block and feature of each column of a component's rows."""
+        """Block and feature of each column of a component's rows.
+
+        Args:
+            component: its name.
+
+        Returns:
+            (block, feature) of each column.
+        """
         columns = [(CELL_FEATURES, name) for name in self.cell_features]
         return columns + [(block, name) for block in self.components[component] for name in self.objects[block]]
 
@@ -126,7 +143,14 @@ class InputLayout:
 
     @staticmethod
     def from_dict(plain: Mapping[str, Any]) -> InputLayout:
-        """What :meth:`as_dict` gave, also after a journey through JSON."""
+        """What :meth:`as_dict` gave, also after a journey through JSON.
+
+        Args:
+            plain: of :meth:`as_dict`.
+
+        Returns:
+            An equal layout.
+        """
         return InputLayout(
             tuple(plain["taus"]),
             {name: tuple(names) for name, names in plain["objects"].items()},

@@ -143,7 +143,16 @@ class Loader:
         return in_order((portion.batch for portion in portions), self._config.workers)
 
     def state(self, seed: int, epoch: int, step: int) -> LoaderState:
-        """What to save so that :meth:`resume` goes on after ``step`` steps of an epoch."""
+        """What to save so that :meth:`resume` goes on after ``step`` steps of an epoch.
+
+        Args:
+            seed: of the order.
+            epoch: number of the epoch.
+            step: steps of it that are done.
+
+        Returns:
+            The state; it identifies the sample too.
+        """
         return LoaderState(seed, epoch, step, self._fingerprint())
 
     def resume(self, state: LoaderState | Mapping[str, Any]) -> Iterator[Batch]:
@@ -151,6 +160,9 @@ class Loader:
 
         Args:
             state: of :meth:`state`, or its plain form.
+
+        Yields:
+            The batches, as :meth:`train_batches`.
 
         Raises:
             InputError: the sample, its order of files, or how it is cut into batches are not those of the state.

@@ -44,6 +44,12 @@ def _clip(value: Any) -> Any:
 def normalised(factors: Sequence[float]) -> tuple[float, ...]:
     """Scale factors with mean one.
 
+    Args:
+        factors: importance of e, mu, tau, jet; their sum is not 0.
+
+    Returns:
+        The same number of factors, with mean one.
+
     Examples:
         >>> normalised((1.0, 2.5, 5.0, 1.5))
         (0.4, 1.0, 2.0, 0.6)
@@ -52,7 +58,14 @@ def normalised(factors: Sequence[float]) -> tuple[float, ...]:
 
 
 def tau_switch(p: Any) -> Any:
-    """Rises from 0 to 1 around p_tau = 0.1: rows that no selection keeps need no separation."""
+    """Rises from 0 to 1 around p_tau = 0.1: rows that no selection keeps need no separation.
+
+    Args:
+        p: softmax outputs, shape (n, 4).
+
+    Returns:
+        0 to 1, shape (n,).
+    """
     from keras import ops
 
     # a sigmoid would be more exact near 0, but rounding would not be that of the original code
@@ -60,12 +73,29 @@ def tau_switch(p: Any) -> Any:
 
 
 def discriminator(p: Any, x: int) -> Any:
-    """p_tau / (p_tau + p_x), clipped: the score of taus against x that losses use."""
+    """p_tau / (p_tau + p_x), clipped: the score of taus against x that losses use.
+
+    Args:
+        p: softmax outputs, shape (n, 4).
+        x: which other type, 0 to 3 in the order e, mu, tau, jet.
+
+    Returns:
+        Shape (n,), between EPSILON and 1 - EPSILON.
+    """
     return _clip(p[:, TAU] / (p[:, TAU] + p[:, x] + EPSILON))
 
 
 def pair_crossentropy(y: Any, p: Any, x: int) -> Any:
-    """Binary cross entropy of p_tau / (p_tau + p_x) on rows that are tau or x (``Le``, ``Lmu``, ``Ljet``)."""
+    """Binary cross entropy of p_tau / (p_tau + p_x) on rows that are tau or x (``Le``, ``Lmu``, ``Ljet``).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        x: which other type, 0 to 3 in the order e, mu, tau, jet.
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     from keras import ops
 
     q = discriminator(p, x)
@@ -73,27 +103,63 @@ def pair_crossentropy(y: Any, p: Any, x: int) -> Any:
 
 
 def class_crossentropy(y: Any, p: Any, x: int) -> Any:
-    """Cross entropy of rows of one class (``He``, ``Hmu``, ``Htau``, ``Hjet``)."""
+    """Cross entropy of rows of one class (``He``, ``Hmu``, ``Htau``, ``Hjet``).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        x: which type, 0 to 3 in the order e, mu, tau, jet.
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     from keras import ops
 
     return -y[:, x] * ops.log(_clip(p[:, x]))
 
 
 def not_tau_crossentropy(y: Any, p: Any) -> Any:
-    """Cross entropy of calling a tau what is none (``Hbin``)."""
+    """Cross entropy of calling a tau what is none (``Hbin``).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     from keras import ops
 
     return -(1.0 - y[:, TAU]) * ops.log(1.0 - _clip(p[:, TAU]))
 
 
 def switched_crossentropy(y: Any, p: Any, x: int, *, inverse: bool = False) -> Any:
-    """Cross entropy of rows of one class where p_tau is not small (``Hcat_x``), or where it is (``Hcat_xInv``)."""
+    """Cross entropy of rows of one class where p_tau is not small (``Hcat_x``), or where it is (``Hcat_xInv``).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        x: which other type, 0 to 3 in the order e, mu, tau, jet.
+        inverse: count rows that look like no tau, instead of those that do.
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     switch = tau_switch(p)
     return (1.0 - switch if inverse else switch) * class_crossentropy(y, p, x)
 
 
 def focal(y: Any, p: Any, x: int) -> Any:
-    """Focal loss (gamma 2) of one class, where p_tau is not small (``Fe``, ``Fmu``, ``Fjet``)."""
+    """Focal loss (gamma 2) of one class, where p_tau is not small (``Fe``, ``Fmu``, ``Fjet``).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        x: which other type, 0 to 3 in the order e, mu, tau, jet.
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     from keras import ops
 
     px = _clip(p[:, x])
@@ -101,7 +167,15 @@ def focal(y: Any, p: Any, x: int) -> Any:
 
 
 def focal_not_tau(y: Any, p: Any) -> Any:
-    """Focal loss (gamma 0.5) of calling a tau what is none (``Fcmb``)."""
+    """Focal loss (gamma 0.5) of calling a tau what is none (``Fcmb``).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     from keras import ops
 
     p_tau = _clip(p[:, TAU])
@@ -142,7 +216,15 @@ def tau_crossentropy_v2(y: Any, p: Any, factors: Sequence[float] = SCALE_FACTORS
 
 
 def categorical_crossentropy(y: Any, p: Any) -> Any:
-    """Cross entropy over the four classes, shape (n,)."""
+    """Cross entropy over the four classes, shape (n,).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     return sum(class_crossentropy(y, p, x) for x in range(len(TAU_TYPES)))
 
 
@@ -173,13 +255,33 @@ def working_point_loss(y: Any, p: Any, x: int, thresholds: Any) -> Any:
 
 
 def wp_loss(y: Any, p: Any, factors: Sequence[float] = SCALE_FACTORS, points: Points = WORKING_POINTS) -> Any:
-    """Sum of the three working-point losses, each with its scale factor (``WPloss``), shape (n,)."""
+    """Sum of the three working-point losses, each with its scale factor (``WPloss``), shape (n,).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        factors: importance of e, mu, tau, jet.
+        points: thresholds by other type.
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     s = normalised(factors)
     return sum(s[x] * working_point_loss(y, p, x, points[TAU_TYPES[x]]) for x in (E, MU, JET))
 
 
 def wp_loss_2(y: Any, p: Any, factors: Sequence[float] = SCALE_FACTORS, points: Points = WORKING_POINTS) -> Any:
-    """``WPloss`` plus a ninth of ``tau_crossentropy_v2`` (``WPloss2``), shape (n,)."""
+    """``WPloss`` plus a ninth of ``tau_crossentropy_v2`` (``WPloss2``), shape (n,).
+
+    Args:
+        y: one-hot targets, shape (n, 4).
+        p: softmax outputs, shape (n, 4).
+        factors: importance of e, mu, tau, jet.
+        points: thresholds by other type.
+
+    Returns:
+        Loss per row, shape (n,).
+    """
     return wp_loss(y, p, factors, points) + tau_crossentropy_v2(y, p, factors) / 9.0
 
 
@@ -194,7 +296,14 @@ LOSSES: dict[str, Callable[..., Any]] = {
 
 
 def uses_working_points(name: str) -> bool:
-    """Whether thresholds belong to the loss, which then change after each epoch."""
+    """Whether thresholds belong to the loss, which then change after each epoch.
+
+    Args:
+        name: a key of :data:`LOSSES`.
+
+    Returns:
+        True for ``WPloss`` and ``WPloss2``.
+    """
     return LOSSES[name] in (wp_loss, wp_loss_2)
 
 

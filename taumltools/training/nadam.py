@@ -49,7 +49,11 @@ class Nadam(keras.optimizers.Optimizer):
         self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
 
     def build(self, variables: Any) -> None:
-        """Make the momenta, the mean squares and the product of all mu so far."""
+        """Make the momenta, the mean squares and the product of all mu so far.
+
+        Args:
+            variables: what is updated.
+        """
         if self.built:
             return
         super().build(variables)
@@ -57,7 +61,14 @@ class Nadam(keras.optimizers.Optimizer):
         self._mu_product = self.add_variable((), initializer="ones", dtype="float32", name="mu_product")
 
     def momentum(self, step: Any) -> Any:
-        """The momentum mu at a step, counted from 1."""
+        """The momentum mu at a step, counted from 1.
+
+        Args:
+            step: number of the step, from 1.
+
+        Returns:
+            mu, a scalar.
+        """
         power = ops.power(DECAY_BASE, self.schedule_decay * ops.cast(step, "float32"))
         return self.beta_1 * (1.0 - 0.5 * power)
 
@@ -66,7 +77,13 @@ class Nadam(keras.optimizers.Optimizer):
         super()._backend_update_step(grads, trainable_variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update one variable."""
+        """Update one variable.
+
+        Args:
+            gradient: of the loss.
+            variable: what is updated.
+            learning_rate: of this step.
+        """
         dtype = variable.dtype
         rate, gradient = ops.cast(learning_rate, dtype), ops.cast(gradient, dtype)
         step = ops.cast(self.iterations + 1, "float32")

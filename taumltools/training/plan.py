@@ -65,7 +65,15 @@ class Plan:
         self.entries = int(self.counts.sum())
 
     def windows(self, seed: int, epoch: int) -> list[Window]:
-        """The windows of one epoch; blocks without entries are in none, unless all blocks fit into one window."""
+        """The windows of one epoch; blocks without entries are in none, unless all blocks fit into one window.
+
+        Args:
+            seed: decides the order.
+            epoch: number of the epoch.
+
+        Returns:
+            In the order in which they are used.
+        """
         used = np.flatnonzero(self._quota.sum(axis=1))
         return self._cut(used[_stream(seed, epoch, _BLOCKS).permutation(len(used))])
 
@@ -74,12 +82,28 @@ class Plan:
         return self._cut(np.flatnonzero(self._quota.sum(axis=1)))
 
     def rows(self, window: Window, seed: int, epoch: int) -> np.ndarray:
-        """Entries of a window in the order of the epoch, as positions in its blocks put together."""
+        """Entries of a window in the order of the epoch, as positions in its blocks put together.
+
+        Args:
+            window: of :meth:`windows` with the same seed and epoch.
+            seed: decides the order.
+            epoch: number of the epoch.
+
+        Returns:
+            int, shape (window.size,).
+        """
         rows = self._positions(window, seed, epoch)
         return rows[_stream(seed, epoch, _ENTRIES, window.number).permutation(len(rows))]
 
     def rows_in_order(self, window: Window) -> np.ndarray:
-        """The same in the order of the files."""
+        """The same in the order of the files.
+
+        Args:
+            window: of :meth:`file_order`.
+
+        Returns:
+            int, shape (window.size,), ascending.
+        """
         return self._positions(window, 0, 0)
 
     def fingerprint(self) -> str:

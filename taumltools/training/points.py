@@ -118,6 +118,13 @@ def first_points(
 ) -> dict[str, np.ndarray]:
     """Thresholds of the first epoch, as many as are wanted: the initial ones, spread evenly if their number differs.
 
+    Args:
+        initial: thresholds by other type.
+        wanted: wanted fractions by other type; only their number counts.
+
+    Returns:
+        float32 thresholds by other type.
+
     Examples:
         >>> {k: v.tolist() for k, v in first_points({"e": (0.25, 0.75)}, {"e": (0.1, 0.01, 0.001)}).items()}
         {'e': [0.25, 0.5, 0.75]}

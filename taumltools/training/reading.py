@@ -38,7 +38,14 @@ class Block:
 
 
 def groups_of(layout: InputLayout) -> list[str]:
-    """Ragged groups of a file that a network needs."""
+    """Ragged groups of a file that a network needs.
+
+    Args:
+        layout: what the network takes.
+
+    Returns:
+        Names in the file, e.g. ``objects/pfcand``.
+    """
     return [*(f"objects/{name}" for name in layout.objects), *(f"cells/{name}" for name in layout.grids)]
 
 
@@ -49,6 +56,9 @@ def blocks_of(file: FlatFile, layout: InputLayout, size: int) -> list[Block]:
         file: the file.
         layout: what the network takes.
         size: entries per block.
+
+    Returns:
+        The blocks, without empty ones.
     """
     edges = [*range(0, file.entries, size), file.entries]
     places = {}
@@ -62,7 +72,15 @@ def blocks_of(file: FlatFile, layout: InputLayout, size: int) -> list[Block]:
 
 
 def bytes_of(blocks: Sequence[Block], layout: InputLayout) -> int:
-    """Memory that the entries of some blocks take."""
+    """Memory that the entries of some blocks take.
+
+    Args:
+        blocks: the stretches.
+        layout: what the network takes.
+
+    Returns:
+        Bytes of their matrices, without those of batches.
+    """
     per_entry = 8 * (len(layout.objects) + len(layout.grids)) + 4 * (len(layout.taus) + len(layout.cell_features))
     per_row = {f"objects/{name}": 4 * len(names) for name, names in layout.objects.items()}
     per_row |= {f"cells/{name}": 2 + 4 * len(layout.objects) for name in layout.grids}

@@ -41,7 +41,14 @@ class Scan:
     spectra: np.ndarray | None
 
     def counts(self, sample: str) -> np.ndarray:
-        """Entries of a sample by type, int, shape (4,)."""
+        """Entries of a sample by type, int, shape (4,).
+
+        Args:
+            sample: ``train`` or ``validation``.
+
+        Returns:
+            In the order e, mu, tau, jet.
+        """
         return np.array([np.bincount(k[k >= 0], minlength=len(TAU_TYPES)) for k in self.kinds[sample]]).sum(axis=0)
 
 
@@ -113,6 +120,9 @@ def scan(
         features: the features, with the limit on undefined values.
         validation_fraction: share of events that validate, by hash of run, lumi and evt.
         binning: bins in which spectra are counted; None: not counted.
+
+    Returns:
+        Blocks, types by sample, and spectra.
 
     Raises:
         InputError: no file, one that :func:`look_at` refuses, or a sample without one of the types.

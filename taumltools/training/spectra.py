@@ -50,7 +50,14 @@ class Binning:
         return len(self.edges)
 
     def name(self, number: int) -> str:
-        """A bin in words."""
+        """A bin in words.
+
+        Args:
+            number: of the bin, from 0.
+
+        Returns:
+            For messages.
+        """
         low, high, eta_low, eta_high = self.edges[number]
         return f"pt {low:g} to {high:g} GeV, |η| {eta_low:g} to {eta_high:g}"
 

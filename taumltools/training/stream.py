@@ -57,7 +57,14 @@ class Source:
         self._kept = read_blocks(blocks, layout, weights) if keep else None
 
     def read(self, window: Window) -> Samples:
-        """The entries of a window, those of its blocks one after the other."""
+        """The entries of a window, those of its blocks one after the other.
+
+        Args:
+            window: of the plan of these blocks.
+
+        Returns:
+            All entries of its blocks, used or not.
+        """
         if self._kept is not None:
             return self._kept
         return read_blocks([self._blocks[i] for i in window.blocks], self._layout, self._weights)
@@ -78,7 +85,14 @@ class Stream:
     workers: int = 0
 
     def steps(self, size: int) -> int:
-        """Portions of an epoch."""
+        """Portions of an epoch.
+
+        Args:
+            size: rows of a portion.
+
+        Returns:
+            Their number.
+        """
         return -(-self.plan.entries // size)
 
     def epoch(self, seed: int, epoch: int, size: int, start: int = 0) -> Iterator[Portion]:
@@ -89,6 +103,9 @@ class Stream:
             epoch: its number, not negative.
             size: rows of a portion.
             start: first portion; what is before it is not read, as far as windows allow.
+
+        Yields:
+            The portions, each read when it is asked for.
         """
         order = functools.partial(self.plan.rows, seed=seed, epoch=epoch)
         return self._portions(self.plan.windows(seed, epoch), order, size, start, fill=True)
@@ -100,13 +117,23 @@ class Stream:
             seed: decides the order.
             size: rows of a portion.
             start: first portion, counted from the beginning of the first epoch.
+
+        Yields:
+            The portions, without end.
         """
         first, step = divmod(start, self.steps(size))
         for epoch in itertools.count(first):
             yield from self.epoch(seed, epoch, size, step if epoch == first else 0)
 
     def in_order(self, size: int) -> Iterator[Portion]:
-        """All entries in the order of the files; the last portion may be smaller."""
+        """All entries in the order of the files; the last portion may be smaller.
+
+        Args:
+            size: rows of a portion.
+
+        Yields:
+            The portions, each read when it is asked for.
+        """
         return self._portions(self.plan.file_order(), self.plan.rows_in_order, size, 0, fill=False)
 
     def _portions(

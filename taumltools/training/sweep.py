@@ -193,6 +193,12 @@ class Scan:
 def read_figures(folder: Path) -> dict[str, float]:
     """All numbers in the ``metrics.json`` of a training.
 
+    Args:
+        folder: the product of the training.
+
+    Returns:
+        Figures by name.
+
     Raises:
         InputError: there is none.
     """
@@ -206,6 +212,14 @@ def read_figures(folder: Path) -> dict[str, float]:
 
 def value_of(figures: Mapping[str, float], metric: str, folder: Path) -> float:
     """One figure of a training.
+
+    Args:
+        figures: of :func:`read_figures`.
+        metric: name of the figure.
+        folder: of the training, for the message.
+
+    Returns:
+        The figure.
 
     Raises:
         InputError: it lacks it.

@@ -24,7 +24,11 @@ class TwoOptimizers(keras.optimizers.Optimizer):
         self.first, self.second, self.chosen = first, second, list(chosen)
 
     def build(self, variables: Any) -> None:
-        """Make the variables of both."""
+        """Make the variables of both.
+
+        Args:
+            variables: as many as were announced, in that order.
+        """
         if self.built:
             return
         if len(variables) != len(self.chosen):
@@ -53,7 +57,12 @@ class TwoOptimizers(keras.optimizers.Optimizer):
         return self.first.iterations
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        """Update all variables once."""
+        """Update all variables once.
+
+        Args:
+            grads: one per variable.
+            trainable_variables: in the order that was announced; None: those of :meth:`build`.
+        """
         variables = list(self._trainable_variables if trainable_variables is None else trainable_variables)
         if not self.built:
             self.build(variables)

@@ -23,7 +23,15 @@ class Weights(Protocol):
     columns: tuple[str, ...]
 
     def of(self, types: np.ndarray, index: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Weights, float32, shape (n,), of types -1 to 3 (-1 has weight 0) and the columns."""
+        """Weights, float32, shape (n,), of types -1 to 3 (-1 has weight 0) and the columns.
+
+        Args:
+            types: 0 to 3, or -1; int, shape (n,).
+            index: the columns by name, shape (n,).
+
+        Returns:
+            The weights.
+        """
 
 
 class EqualWeights:
@@ -61,7 +69,14 @@ class TypeWeights:
 
     @staticmethod
     def balanced(counts: Sequence[int]) -> TypeWeights:
-        """Weights that give types with these numbers of entries equal sums; their mean over entries is 1."""
+        """Weights that give types with these numbers of entries equal sums; their mean over entries is 1.
+
+        Args:
+            counts: entries of e, mu, tau, jet, all positive.
+
+        Returns:
+            The weights.
+        """
         return TypeWeights([sum(counts) / (len(counts) * n) for n in counts])
 
     def of(self, types: np.ndarray, index: Mapping[str, np.ndarray]) -> np.ndarray:  # noqa: ARG002
@@ -117,6 +132,9 @@ def spectrum_weights(config: SpectraWeights, binning: Binning, sample: np.ndarra
         config: files, or the sample itself; the limit.
         binning: that of ``config.bins``.
         sample: spectra of the training sample, shape (4, bins); used where no file is named.
+
+    Returns:
+        The weights.
 
     Raises:
         InputError: see :class:`SpectrumWeights` and :func:`taumltools.training.spectra.read_spectra`.

@@ -34,7 +34,14 @@ class Objects:
 
 
 def find_objects(source: Source) -> dict[str, Objects]:
-    """The objects of all kinds around the tau candidates."""
+    """The objects of all kinds around the tau candidates.
+
+    Args:
+        source: the tuples.
+
+    Returns:
+        Objects by kind.
+    """
     found = {prefix: source.collection(prefix) for prefix in ("pfCand", "ele", "muon")}
     taus = (source["tau_pt"], source["tau_eta"], source["tau_phi"])
     objects = {}

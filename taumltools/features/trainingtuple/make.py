@@ -65,6 +65,9 @@ def export_branches(available: Container[str]) -> list[str]:
 
     Args:
         available: branches of the file.
+
+    Returns:
+        Names of branches.
     """
     formulas = _NEEDED.union(*(column.names for table in ("taus", "cells") for column in columns(table)))  # type: ignore[arg-type]
     return branches_for(formulas - {"type", "tau_energy"}, available)

@@ -38,6 +38,12 @@ SPECIAL = {
 def replacement(name: str) -> tuple[str, ...]:
     """Today's branches for a branch of 2020; empty if there are none.
 
+    Args:
+        name: of the branch of 2020.
+
+    Returns:
+        Names of branches.
+
     Examples:
         >>> replacement("pfCand_numberOfPixelHits"), replacement("qcd_gen_pt"), replacement("tau_pt")
         (('pfCand_nPixelHits',), (), ('tau_pt',))
@@ -131,5 +137,12 @@ class Source(Mapping[str, np.ndarray]):
 
 
 def stored(column: np.ndarray) -> np.ndarray:
-    """A column with the constant of files for missing floats."""
+    """A column with the constant of files for missing floats.
+
+    Args:
+        column: of any type.
+
+    Returns:
+        The column, of the same type.
+    """
     return np.where(np.isnan(column), FLOAT_MISSING, column) if column.dtype.kind == "f" else column

@@ -57,6 +57,12 @@ class Column:
 def columns(table: Literal["taus", "cells"]) -> tuple[Column, ...]:
     """Columns of the tree of tau candidates, or of the trees of cells, in their order.
 
+    Args:
+        table: ``taus`` or the cells.
+
+    Returns:
+        Their definitions.
+
     Examples:
         >>> len(columns("taus")), len(columns("cells"))
         (125, 197)

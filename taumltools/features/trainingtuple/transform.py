@@ -15,21 +15,47 @@ CLIP = 5.0
 
 
 def finite(values: np.ndarray) -> np.ndarray:
-    """The value where it is a normal float32, else 0 (NaN, infinite, zero, subnormal)."""
+    """The value where it is a normal float32, else 0 (NaN, infinite, zero, subnormal).
+
+    Args:
+        values: any numbers.
+
+    Returns:
+        float32, of the same shape.
+    """
     with np.errstate(over="ignore"):
         single = np.asarray(values).astype(np.float32)
     return np.where(isnormal(single), single, np.float32(0))
 
 
 def norm(values: np.ndarray, mean: float, sigma: float) -> np.ndarray:
-    """Standardised and clipped: clip((finite(x) - mean) / sigma, -5, 5)."""
+    """Standardised and clipped: clip((finite(x) - mean) / sigma, -5, 5).
+
+    Args:
+        values: any numbers.
+        mean: of the feature.
+        sigma: its standard deviation.
+
+    Returns:
+        float32, of the same shape.
+    """
     with np.errstate(over="ignore"):
         deviations = (finite(values) - np.float32(mean)) / np.float32(sigma)
     return np.clip(deviations, np.float32(-CLIP), np.float32(CLIP))
 
 
 def linear(values: np.ndarray, low: float, high: float, *, both_signs: bool) -> np.ndarray:
-    """From [low, high] to [0, 1], or to [-1, 1]; values outside are moved to the nearer end."""
+    """From [low, high] to [0, 1], or to [-1, 1]; values outside are moved to the nearer end.
+
+    Args:
+        values: any numbers.
+        low: lower end.
+        high: upper end.
+        both_signs: map to [-1, 1].
+
+    Returns:
+        float32, of the same shape.
+    """
     low32, high32 = np.float32(low), np.float32(high)
     share = (np.clip(finite(values), low32, high32) - low32) / (high32 - low32)
     return share * np.float32(2) - np.float32(1) if both_signs else share

@@ -101,6 +101,15 @@ def cell_network(
 
 
 def grid_network(grid: Any, sizes: DeepTauConfig, name: str) -> Any:
-    """Windows over the merged cells (n, eta, phi, channels) of the grid ``name``, down to one vector."""
+    """Windows over the merged cells (n, eta, phi, channels) of the grid ``name``, down to one vector.
+
+    Args:
+        grid: shape (n, n_eta, n_phi, channels).
+        sizes: of the windows.
+        name: of the grid.
+
+    Returns:
+        Shape (n, channels).
+    """
     size = sizes.windows.size
     return window_stack(grid, sizes.windows, f"{name}_all_{size}x{size}", sizes.windows.pooling.get(name, 0))

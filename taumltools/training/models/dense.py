@@ -42,18 +42,42 @@ def dense_layers(values: Any, units: Sequence[int], activation: str, name: str, 
 
 
 def concatenated(parts: Sequence[Any]) -> Any:
-    """Vectors side by side, under the name :data:`JOINED`."""
+    """Vectors side by side, under the name :data:`JOINED`.
+
+    Args:
+        parts: tensors of shape (n, width), at least one.
+
+    Returns:
+        Shape (n, sum of widths).
+    """
     if len(parts) > 1:
         return keras.layers.Concatenate(name=JOINED)(list(parts))
     return keras.layers.Identity(name=JOINED)(parts[0])
 
 
 def classify(parts: Sequence[Any], units: Sequence[int], activation: str, dropout: float) -> Any:
-    """From vectors that describe a tau candidate to its four probabilities."""
+    """From vectors that describe a tau candidate to its four probabilities.
+
+    Args:
+        parts: tensors of shape (n, width).
+        units: widths of the dense layers.
+        activation: between them.
+        dropout: fraction of units after each.
+
+    Returns:
+        Shape (n, 4), in the order e, mu, tau, jet.
+    """
     return output_layer(dense_layers(concatenated(parts), units, activation, "final", dropout))
 
 
 def output_layer(hidden: Any) -> Any:
-    """Four probabilities, in full precision under every policy."""
+    """Four probabilities, in full precision under every policy.
+
+    Args:
+        hidden: shape (n, width).
+
+    Returns:
+        Shape (n, 4), float32.
+    """
     logits = keras.layers.Dense(len(TAU_TYPES), name="final_dense_last")(hidden)
     return keras.layers.Activation("softmax", dtype="float32", name=OUTPUT)(logits)

@@ -40,13 +40,28 @@ def constants_of(constants: Mapping[str, Any], block: str, *cones: str) -> dict[
 
 
 def tau_input(features: FeaturesConfig, constants: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The input ``taus`` (n, features) and its scaled values."""
+    """The input ``taus`` (n, features) and its scaled values.
+
+    Args:
+        features: the definition.
+        constants: scaling by block and feature.
+
+    Returns:
+        The input, and the scaled tensor.
+    """
     raw = keras.Input((len(features.blocks()["taus"]),), name="taus")
     return raw, Scaling.from_constants("taus", constants_of(constants, "taus", GLOBAL), name="taus_scaling")(raw)
 
 
 def set_blocks(features: FeaturesConfig) -> dict[str, list[str]]:
-    """Names of the features of every block of objects."""
+    """Names of the features of every block of objects.
+
+    Args:
+        features: the definition.
+
+    Returns:
+        Names by block.
+    """
     return {block: list(names) for block, names in features.blocks().items() if block not in {"taus", CELL_FEATURES}}
 
 
@@ -67,7 +82,15 @@ def set_inputs(features: FeaturesConfig, constants: Mapping[str, Any], block: st
 
 
 def cell_columns(features: FeaturesConfig, component: str) -> list[tuple[str, str]]:
-    """(block, feature) of every column of a component: the values all cells repeat, then its blocks in order."""
+    """(block, feature) of every column of a component: the values all cells repeat, then its blocks in order.
+
+    Args:
+        features: the definition.
+        component: its name.
+
+    Returns:
+        One pair per column.
+    """
     if features.cells is None:
         raise ConfigError("this network needs cells: choose features that define grids, such as deeptau_v2p5")
     blocks, all_blocks = features.cells.components[component], features.blocks()
@@ -77,6 +100,16 @@ def cell_columns(features: FeaturesConfig, component: str) -> list[tuple[str, st
 def cell_constants(
     features: FeaturesConfig, constants: Mapping[str, Any], grid: str, component: str
 ) -> dict[str, Mapping[str, float]]:
-    """Scaling constants of every column of a component in the cells of a grid, by ``block.feature``."""
+    """Scaling constants of every column of a component in the cells of a grid, by ``block.feature``.
+
+    Args:
+        features: the definition.
+        constants: scaling by block, feature and cone.
+        grid: its name.
+        component: its name.
+
+    Returns:
+        Constants by ``block.feature``.
+    """
     by_block = {block: constants_of(constants, block, grid, GLOBAL) for block, _ in cell_columns(features, component)}
     return {f"{block}.{name}": by_block[block][name] for block, name in cell_columns(features, component)}

@@ -73,6 +73,14 @@ def embed_objects(features: FeaturesConfig, constants: Mapping[str, Any], config
 def column_of(block: str, names: Sequence[str], wanted: str) -> int:
     """Position of the one feature called ``wanted``, or that with a prefix.
 
+    Args:
+        block: for the message.
+        names: features of the block, in order.
+        wanted: the name, without prefix.
+
+    Returns:
+        The position, from 0.
+
     Examples:
         >>> column_of("muon", ["muon_valid", "muon_rel_pt", "muon_deta"], "deta")
         2

@@ -94,6 +94,12 @@ class Attempt:
 def process_start(pid: int) -> str:
     """When a process of this machine began, in the kernel's own count; empty if there is none.
 
+    Args:
+        pid: its number.
+
+    Returns:
+        Clock ticks since the machine was started, as text.
+
     Examples:
         >>> process_start(os.getpid()) == process_start(os.getpid()) != ""
         True
@@ -107,6 +113,12 @@ def process_start(pid: int) -> str:
 
 def read_attempt(path: Path) -> Attempt:
     """Read the file of one attempt; a last line that was cut short is left out.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The attempt.
 
     Raises:
         InputError: it is no such file.
@@ -122,7 +134,14 @@ def read_attempt(path: Path) -> Attempt:
 
 
 def read_attempts(directory: Path) -> list[Attempt]:
-    """All attempts in a log, in the order in which they began; empty files of the moment of starting are left out."""
+    """All attempts in a log, in the order in which they began; empty files of the moment of starting are left out.
+
+    Args:
+        directory: of the log.
+
+    Returns:
+        The attempts, empty if there is no log.
+    """
     paths = sorted(directory.glob("attempt_*.jsonl"))
     return [read_attempt(path) for path in paths if b"\n" in path.read_bytes()]
 

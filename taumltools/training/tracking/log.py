@@ -79,11 +79,20 @@ class Run:
         return self.directory / FILES
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        """Record settings, nested ones with dotted names."""
+        """Record settings, nested ones with dotted names.
+
+        Args:
+            params: settings, as dataclasses, mappings or values.
+        """
         self._write("params", params={name: str(value) for name, value in flatten(plain(params)).items()})
 
     def log_document(self, name: str, content: Any) -> None:
-        """Keep settings or the like as ``<name>.yaml``, readable by people and programs."""
+        """Keep settings or the like as ``<name>.yaml``, readable by people and programs.
+
+        Args:
+            name: of the file, without suffix.
+            content: what YAML can hold.
+        """
         import yaml
 
         self.files.mkdir(parents=True, exist_ok=True)
@@ -92,7 +101,12 @@ class Run:
         (self.files / f"{name}.yaml").write_text(text, encoding="utf-8")
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record the figures of one epoch: in the log, in ``metrics.csv`` and for TensorBoard."""
+        """Record the figures of one epoch: in the log, in ``metrics.csv`` and for TensorBoard.
+
+        Args:
+            metrics: figures by name.
+            step: number of the epoch.
+        """
         figures = {name: float(value) for name, value in metrics.items()}
         now = _now()
         self._write("metrics", step=step, metrics=figures, time=now)
@@ -104,7 +118,12 @@ class Run:
         os.replace(temporary, self.files / "metrics.csv")
 
     def log_file(self, path: Path, folder: str = "") -> None:
-        """Keep a copy of a file."""
+        """Keep a copy of a file.
+
+        Args:
+            path: the file.
+            folder: in the artefacts.
+        """
         target = self.files / folder
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
@@ -129,11 +148,20 @@ class Run:
             self._scalars.close()
 
     def log_summary(self, figures: Mapping[str, float], step: int) -> None:
-        """Record figures of the whole training, e.g. those of the kept epoch and the number of parameters."""
+        """Record figures of the whole training, e.g. those of the kept epoch and the number of parameters.
+
+        Args:
+            figures: by name.
+            step: the epoch they belong to.
+        """
         self._write("summary", step=step, metrics={name: float(v) for name, v in figures.items()}, time=_now())
 
     def deliver(self, product: Path) -> None:
-        """Draw the figures, close the run and put a copy of its log into the product of the training."""
+        """Draw the figures, close the run and put a copy of its log into the product of the training.
+
+        Args:
+            product: folder of the training.
+        """
         self.log_figures()
         self.finish()
         shutil.copytree(self.directory, product / FOLDER)
@@ -143,7 +171,11 @@ class Run:
         return {"run_id": self.run_id, "experiment": self.description.experiment, "run_name": self.description.name}
 
     def restore(self, rows: Mapping[int, Mapping[str, float]]) -> None:
-        """Take over the figures of earlier attempts, so that tables and plots begin with them."""
+        """Take over the figures of earlier attempts, so that tables and plots begin with them.
+
+        Args:
+            rows: of :func:`rows_of`.
+        """
         self._rows = {step: dict(figures) for step, figures in rows.items()}
 
     def _write(self, event: str, **content: Any) -> None:
@@ -184,7 +216,14 @@ def start_run(description: RunDescription, *, watch_s: float = 4 * PULSE_S) -> R
 
 
 def rows_of(attempts: Sequence[Attempt]) -> dict[int, dict[str, float]]:
-    """The figures of every epoch; where attempts overlap, the later one counts."""
+    """The figures of every epoch; where attempts overlap, the later one counts.
+
+    Args:
+        attempts: in the order in which they began.
+
+    Returns:
+        Figures by epoch.
+    """
     rows: dict[int, dict[str, float]] = {}
     for attempt in attempts:
         for event in attempt.events:
@@ -219,6 +258,13 @@ def tracked(description: RunDescription | None) -> Iterator[Run | None]:
 def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Nested settings as dotted names.
 
+    Args:
+        tree: nested mappings.
+        prefix: of all names.
+
+    Returns:
+        Values by dotted name.
+
     Examples:
         >>> flatten({"model": {"name": "deepset", "units": [64, 64]}})
         {'model.name': 'deepset', 'model.units': [64, 64]}
@@ -233,6 +279,12 @@ def flatten(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 def as_csv(rows: Mapping[int, Mapping[str, float]]) -> str:
     """Figures as comma-separated values, one line an epoch; what an epoch lacks is empty.
+
+    Args:
+        rows: of :func:`rows_of`.
+
+    Returns:
+        The text, with a line of names.
 
     Examples:
         >>> as_csv({1: {"loss": 0.5}, 2: {"loss": 0.25, "val_loss": 0.5}}).splitlines()

@@ -116,7 +116,15 @@ def _record(
 
 
 def points_of(store: TrackingStore, run: Any) -> list[Point]:
-    """All values of all metrics of a run."""
+    """All values of all metrics of a run.
+
+    Args:
+        store: where the run is.
+        run: of mlflow.
+
+    Returns:
+        One point per value.
+    """
     return [
         Point(metric.key, metric.step, metric.value, metric.timestamp)
         for name in sorted(run.data.metrics)
@@ -185,7 +193,16 @@ def verify(records: Sequence[RunRecord], store: TrackingStore) -> None:
 
 
 def artifact_names(store: TrackingStore, run_id: str, folder: str = "") -> list[str]:
-    """Paths of all files among the artefacts of a run, as mlflow lists them."""
+    """Paths of all files among the artefacts of a run, as mlflow lists them.
+
+    Args:
+        store: where the run is.
+        run_id: its id there.
+        folder: among its artefacts.
+
+    Returns:
+        Paths relative to the artefacts.
+    """
     names: list[str] = []
     for entry in store.client.list_artifacts(run_id, folder or None):
         names += artifact_names(store, run_id, entry.path) if entry.is_dir else [entry.path]

@@ -83,7 +83,14 @@ def relocate(
 
 
 def experiments(root: Path) -> Iterator[tuple[str, str]]:
-    """Id and name of every experiment of a store of files."""
+    """Id and name of every experiment of a store of files.
+
+    Args:
+        root: of the store.
+
+    Yields:
+        (id, name), sorted by id as text.
+    """
     for path in sorted(root.glob(f"*/{META}")):
         yield path.parent.name, str(_read(path).get("name", ""))
 

@@ -13,6 +13,12 @@ TRAINING, VALIDATION = "train", "validation"
 def split_name(name: str) -> tuple[str, str]:
     """The curve a figure belongs to, and its name there.
 
+    Args:
+        name: e.g. ``val_loss``.
+
+    Returns:
+        Curve and name, e.g. of the validation sample.
+
     Examples:
         >>> split_name("loss"), split_name("val_loss")
         (('train', 'loss'), ('validation', 'loss'))

@@ -44,6 +44,12 @@ class TrackingStore:
     def experiment(self, name: str) -> str:
         """Id of an experiment, which is made if it does not exist; its artefacts lie beside the database.
 
+        Args:
+            name: what people call it.
+
+        Returns:
+            Its id.
+
         Raises:
             StoreError: there is one of that name which was deleted.
         """
@@ -100,7 +106,14 @@ def _locked(folder: Path | None, name: str) -> Iterator[None]:
 
 
 def is_file_store(folder: Path) -> bool:
-    """Whether a folder is a store of files: it has experiments, or an empty folder ``.trash`` of mlflow."""
+    """Whether a folder is a store of files: it has experiments, or an empty folder ``.trash`` of mlflow.
+
+    Args:
+        folder: the folder, which need not exist.
+
+    Returns:
+        True for a store of files.
+    """
     return any(folder.glob("*/meta.yaml")) or (folder / ".trash").is_dir()
 
 
@@ -128,6 +141,12 @@ def store_uri(text: str) -> str:
 
 def folder_of(uri: str) -> Path | None:
     """The folder of a store that lies on disk; None for a server.
+
+    Args:
+        uri: of a store.
+
+    Returns:
+        The absolute folder, or None.
 
     Examples:
         >>> folder_of("sqlite:////data/mlflow.db"), folder_of("file:///data/mlruns"), folder_of("http://host")

@@ -64,6 +64,9 @@ def folder_names(runs: Sequence[tuple[str, str]]) -> list[str]:
     Args:
         runs: name and id of each.
 
+    Returns:
+        One name per run.
+
     Examples:
         >>> folder_names([("deepset/a b", "1234567890"), ("cnn", "1111111111"), ("cnn", "2222222222")])
         ['deepset_a_b', 'cnn-11111111', 'cnn-22222222']
