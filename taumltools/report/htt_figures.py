@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from taumltools.htt.evaluate import Evaluation
+from taumltools.report.content import thousands
 from taumltools.report.figures import (
     add_hover,
     add_legend,
@@ -47,7 +48,7 @@ def density_figure(evaluation: Evaluation, category: int) -> Any:
         x, y = step_outline(edges, np.array(values))
         line = plot.line("x", "y", source=float_source(x=x, y=y), color=one["colour"], line_width=2, name=one["title"])
         lines.append(line)
-        legend.append((f"{one['title']} ({entries:,})".replace(",", "\u202f"), [line]))
+        legend.append((f"{one['title']} ({thousands(entries)})", [line]))
     _add_legend(plot, legend)
     add_hover(plot, lines, [("", "$name"), ("score", "@x{0.00}"), ("density", "@y{0.00}")])
     plot.y_range.start = 0

@@ -15,6 +15,7 @@ from taumltools.htt.preprocess import preprocess_training, read_account
 from taumltools.htt.train import train_fold
 from taumltools.report.htt import HttInputs, htt_sections, write_htt_report
 from taumltools.report.htt_evaluation import evaluate_to_folder
+from taumltools.report.htt_figures import density_figure
 from taumltools.report.inputs import ReportInputs
 from taumltools.training.tracking import RunDescription
 from taumltools.training.tracking.record import read_log
@@ -67,6 +68,15 @@ def test_numbers_of_the_page_are_those_of_the_files(made):
     by_class = sections["events"].items[1].rows
     assert {row[2] for row in rows} == {row[0] for row in by_class}  # classes have the same names in both tables
     assert [row[0] for row in by_class] == [one["title"] for one in inputs.evaluations["test"]["classes"]]
+
+
+def test_a_comma_of_a_title_stays_in_the_legend(made):
+    """It was taken for one between thousands: "signal (H with b jets  H without b jets)"."""
+    evaluation = made[0].evaluations["test"]
+    (legend,) = density_figure(
+        evaluation | {"classes": [one | {"title": "a, b"} for one in evaluation["classes"]]}, 0
+    ).legend
+    assert [item.label.value.split(" (")[0] for item in legend.items] == ["a, b"] * 4
 
 
 def test_plots_and_figures_are_kept_with_the_run(made):
