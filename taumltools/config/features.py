@@ -85,6 +85,7 @@ class ObjectBlock:
         select: condition on objects, e.g. ``pfCand_particleType == 1``; empty keeps all.
         order: expression to sort by, largest first; empty means transverse momentum.
         max_objects: how many objects of one tau candidate are kept at most; 0 keeps all, which cells need.
+        set_size: how many of them a network on sets sees, the leading ones; 0: all, as many places as a batch needs.
         features: features by name.
     """
 
@@ -93,11 +94,13 @@ class ObjectBlock:
     select: str = ""
     order: str = ""
     max_objects: int = 40
+    set_size: int = 0
 
     @model_validator(mode="after")
     def _content(self) -> ObjectBlock:
-        if self.max_objects < 0:
-            raise ValueError(f"max_objects must not be negative, found {self.max_objects}")
+        for name in ("max_objects", "set_size"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, found {getattr(self, name)}")
         if not _enabled(self.features):
             raise ValueError("a block needs at least one feature")
         return self

@@ -201,7 +201,7 @@ class Samples:
             inputs |= cell_inputs(self, rows)
         else:
             for name, block in self.objects.items():
-                inputs[name], inputs[f"{name}_mask"] = padded(block, rows)
+                inputs[name], inputs[f"{name}_mask"] = padded(block, rows, self.layout.set_sizes.get(name))
         target = np.eye(len(TAU_TYPES) + 1, dtype=np.float32)[self.types[rows], : len(TAU_TYPES)]
         weight = self.weights[rows]
         weight[len(rows) - filled :] = 0
@@ -232,21 +232,22 @@ def known_types(tau_type: np.ndarray) -> np.ndarray:
     return np.where((tau_type >= 0) & (tau_type < len(TAU_TYPES)), tau_type, -1).astype(np.int8)
 
 
-def padded(block: ObjectRows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def padded(block: ObjectRows, rows: np.ndarray, places: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The objects of some entries as a rectangular array.
 
     Args:
         block: objects of all entries.
         rows: which entries.
+        places: length of the array, for the leading objects; None: as many as the entry with most objects needs.
 
     Returns:
         float32 of shape (n, length, features), zero where there is no object, and the mask
-        (n, length), 1 where there is one.  ``length`` is one of few sizes, see
+        (n, length), 1 where there is one.  Without ``places``, ``length`` is one of few sizes, see
         :func:`taumltools.training.shapes.padded_size`.
     """
     starts = block.offsets[rows]
     counts = block.offsets[rows + 1] - starts
-    length = padded_size(int(counts.max(initial=0)), LENGTH_STEP)
+    length = places or padded_size(int(counts.max(initial=0)), LENGTH_STEP)
     position = np.arange(length)
     present = position < counts[:, None]
     values = np.zeros((len(rows), length, block.rows.shape[1]), np.float32)

@@ -129,7 +129,8 @@ def random_inputs(model: Any, n: int, seed: int, undefined: float = 0.1) -> Inpu
     for tensor in model.inputs:
         grid = next((grid for grid in cells if tensor.name.startswith(f"{grid}_")), None)
         if tensor.name.endswith("_mask"):
-            inputs[tensor.name] = (np.arange(LENGTH) < rng.integers(0, LENGTH, (n, 1))).astype(np.float32)
+            length = tensor.shape[1] or LENGTH
+            inputs[tensor.name] = (np.arange(length) < rng.integers(0, length, (n, 1))).astype(np.float32)
         elif grid and tensor.name == f"{grid}_cell":
             inputs[tensor.name] = np.append(filled[grid], n * cells[grid]).astype(np.int32)
         else:

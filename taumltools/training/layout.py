@@ -26,6 +26,7 @@ class InputLayout:
         cell_features: values of the tau candidate that every filled cell repeats, in front of the others.
         components: blocks whose features one network sees together, by name; empty for form ``sets``.
         grids: number of cells by grid; empty for form ``sets``.
+        set_sizes: places of the sets of a block, where they do not follow from the batch; empty for form ``cells``.
 
     Examples:
         >>> layout = InputLayout(("tau_pt",), {"pf": ("pt", "dxy")}, ("rho",), {"hadrons": ("pf",)}, {"inner": 121})
@@ -38,6 +39,7 @@ class InputLayout:
     cell_features: tuple[str, ...] = ()
     components: dict[str, tuple[str, ...]] = field(default_factory=dict)
     grids: dict[str, int] = field(default_factory=dict)
+    set_sizes: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def of(features: FeaturesConfig, form: Form = "sets") -> InputLayout:
@@ -55,7 +57,7 @@ class InputLayout:
         """
         blocks = {block: tuple(names) for block, names in features.blocks().items()}
         if form == "sets":
-            return InputLayout.of_sets(blocks)
+            return InputLayout.of_sets(blocks, {name: b.set_size for name, b in features.objects.items() if b.set_size})
         cells = features.cells
         if cells is None:
             raise ConfigError(
@@ -72,17 +74,19 @@ class InputLayout:
         )
 
     @staticmethod
-    def of_sets(blocks: Layout) -> InputLayout:
+    def of_sets(blocks: Layout, set_sizes: Mapping[str, int] | None = None) -> InputLayout:
         """The inputs of form ``sets`` with the given feature names by block, ``taus`` among the blocks.
 
         Args:
             blocks: feature names by block.
+            set_sizes: places of the sets of some blocks; the others follow from the batch.
 
         Returns:
             The inputs.
         """
         objects = {name: tuple(names) for name, names in blocks.items() if name not in {"taus", CELL_FEATURES}}
-        return InputLayout(tuple(blocks["taus"]), objects)
+        sizes = {name: size for name, size in (set_sizes or {}).items() if name in objects}
+        return InputLayout(tuple(blocks["taus"]), objects, set_sizes=sizes)
 
     @property
     def form(self) -> Form:
@@ -157,4 +161,5 @@ class InputLayout:
             tuple(plain["cell_features"]),
             {name: tuple(names) for name, names in plain["components"].items()},
             {name: int(cells) for name, cells in plain["grids"].items()},
+            {name: int(size) for name, size in plain.get("set_sizes", {}).items()},
         )

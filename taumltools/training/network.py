@@ -87,7 +87,8 @@ def layout_of(model: Any) -> InputLayout:
     taus = scaled.pop("taus")
     grids = cell_numbers(model)
     if not grids:
-        return InputLayout(taus, scaled)
+        places = {tensor.name: tensor.shape[1] for tensor in model.inputs if tensor.name in scaled}
+        return InputLayout(taus, scaled, set_sizes={name: size for name, size in places.items() if size})
     first = next(iter(grids))
     components: dict[str, tuple[str, ...]] = {}
     blocks: dict[str, tuple[str, ...]] = {}

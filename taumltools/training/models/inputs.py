@@ -73,8 +73,9 @@ def set_inputs(features: FeaturesConfig, constants: Mapping[str, Any], block: st
     Returns:
         ``<block>`` (n, length, features) and ``<block>_mask`` (n, length) by name, and the scaled values.
     """
-    raw = keras.Input((None, len(set_blocks(features)[block])), name=block)
-    mask = keras.Input((None,), name=f"{block}_mask")
+    places = features.objects[block].set_size or None
+    raw = keras.Input((places, len(set_blocks(features)[block])), name=block)
+    mask = keras.Input((places,), name=f"{block}_mask")
     grids = features.cells.grids if features.cells else {}
     cones = (GLOBAL, *sorted(grids, key=lambda name: -grids[name].cone))
     scaled = Scaling.from_constants(block, constants_of(constants, block, *cones), name=f"{block}_scaling")(raw)

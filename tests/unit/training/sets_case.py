@@ -10,10 +10,13 @@ RAW = FeatureConfig("tau_pt")
 BLOCKS = {"pf": ("rel_pt", "deta", "dphi", "charge"), "muon": ("muon_deta", "muon_dphi", "muon_rel_pt")}
 
 
-def set_features():
+def set_features(set_size=0):
     return FeaturesConfig(
         taus={"iso": RAW, "eta": RAW, "mass": RAW},
-        objects={block: ObjectBlock("pfCand", dict.fromkeys(names, RAW)) for block, names in BLOCKS.items()},
+        objects={
+            block: ObjectBlock("pfCand", dict.fromkeys(names, RAW), set_size=set_size)
+            for block, names in BLOCKS.items()
+        },
         title="test",
     )
 

@@ -39,6 +39,13 @@ def test_exports_give_what_the_network_gives(name, tmp_path):
     assert written & parts == (parts if name == "deeptau" else set())
 
 
+def test_sets_of_a_given_size_are_exported(tmp_path):
+    features = set_features(set_size=6)
+    model = build_model(MODELS["transformer"], features, plain_scaling(features))
+    assert write_checked(model, "onnx", tmp_path) < 1e-5
+    assert random_inputs(model, 3, seed=1)["muon_mask"].shape == (3, 6)
+
+
 def test_export_that_differs_is_refused(tmp_path, monkeypatch):
     model = network("deepset")
     monkeypatch.setattr(export, "WRITERS", {"off": lambda *_: lambda inputs: np.full((len(inputs["taus"]), 4), 0.5)})

@@ -9,9 +9,11 @@ from taumltools.config.model import ModelConfig
 from taumltools.errors import InputError
 from taumltools.features.flat import FlatTuples, make_flat
 from taumltools.features.scaling import load_scaling
+from taumltools.training.batches import Samples
 from taumltools.training.layout import InputLayout
 from taumltools.training.models import build_model
 from taumltools.training.network import Network, load_network
+from taumltools.tuples.data import Collection
 from taumltools.tuples.mock import mock_tuples
 from tests.unit.training.deeptau_case import some_scaling, tiny_features
 
@@ -24,6 +26,31 @@ def network(features, scaling, model):
 
 def test_layout_comes_from_the_scaling_layers(network, features):
     assert network.layout == InputLayout.of(features)
+
+
+def test_sets_of_a_given_size_hold_the_leading_objects(flat, features, scaling, model):
+    """The network sees neither more objects nor other places than its settings say, also when it comes from a file."""
+    blocks = {name: dataclasses.replace(block, set_size=3) for name, block in features.objects.items()}
+    short = dataclasses.replace(features, objects=blocks)
+    keras.utils.set_random_seed(3)
+    network = Network.of(build_model(model, short, load_scaling(scaling, features)))
+    assert network.layout == InputLayout.of(short)
+    assert InputLayout.from_dict(network.layout.as_dict()) == network.layout
+    batch = next(Samples.of(flat, network.layout).batches(100))
+    everything = next(Samples.of(flat, InputLayout.of(features)).batches(100))
+    for name in blocks:
+        assert batch.inputs[name].shape[1] == 3 < everything.inputs[name].shape[1]
+        np.testing.assert_array_equal(batch.inputs[name], everything.inputs[name][:, :3])
+        np.testing.assert_array_equal(batch.inputs[f"{name}_mask"], everything.inputs[f"{name}_mask"][:, :3])
+    cut = dataclasses.replace(flat, objects={name: _leading(block, 3) for name, block in flat.objects.items()})
+    np.testing.assert_allclose(network.predict(flat), network.predict(cut), rtol=1e-5)
+
+
+def _leading(block, places):
+    counts = np.diff(block.offsets)
+    keep = np.concatenate([np.arange(n) < places for n in counts])
+    offsets = np.append(0, np.cumsum(np.minimum(counts, places)))
+    return Collection(offsets, {name: column[keep] for name, column in block.columns.items()})
 
 
 def test_layout_of_cells_comes_from_the_layers():
