@@ -158,6 +158,14 @@ class TrainingConfig:
         return self
 
     @model_validator(mode="after")
+    def _precision(self) -> TrainingConfig:
+        if self.adversarial is not None and self.precision == "mixed_float16":
+            raise ValueError(
+                "precision: domain adaptation does not scale its losses, as mixed_float16 needs it: take mixed_bfloat16 or float32"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _monitor(self) -> TrainingConfig:
         known = ["val_loss", *(f"val_{weighted}{name}" for name in self.metrics for weighted in ("", "weighted_"))]
         if self.monitor not in known:

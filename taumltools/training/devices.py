@@ -78,7 +78,7 @@ class Devices:
         """A ``keras.distribution.DataParallel`` over all devices; None if there is only one, or not wanted.
 
         Args:
-            batch_size: rows of a batch.
+            batch_size: rows of a batch, with those of a control region.
 
         Raises:
             ConfigError: the batch cannot be shared evenly.
@@ -91,7 +91,10 @@ class Devices:
         if len(devices) < 2:
             return None
         if batch_size % len(devices):
-            raise ConfigError(f"batch_size {batch_size} cannot be shared among {len(devices)} devices: take a multiple")
+            raise ConfigError(
+                f"batches of {batch_size} rows cannot be shared among {len(devices)} devices: take a multiple "
+                "(training.batch_size, and the rows of a control region)"
+            )
         log.info("each batch is shared among %d devices", len(devices))
         return keras.distribution.DataParallel(devices=devices)
 

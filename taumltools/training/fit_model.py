@@ -154,11 +154,15 @@ def _constant(values: np.ndarray) -> Any:
 def prepare(model: FitModel, optimizer: Any, *, jit_compile: bool) -> None:
     """Give a model its optimizer, and make the optimizer's variables.
 
+    With half precision the loss is scaled, so that small gradients do not become 0.
+
     Args:
         model: what is fitted.
         optimizer: of Keras.
         jit_compile: compile the step with XLA.
     """
+    if keras.config.dtype_policy().name == "mixed_float16":  # Keras would look at the model, which is float32
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(optimizer=optimizer, loss=None, jit_compile=jit_compile)
     model.optimizer.build(model.trainable_variables)  # else the step is built twice
 

@@ -72,6 +72,13 @@ def test_numbers_of_a_fit_are_positive(name, value):
         ({"class_weights": "even"}, "'none', 'balanced' or 'spectra'"),
         ({"composition": (1, 1, 1)}, r"composition needs four positive shares, .* found \[1.0, 1.0, 1.0\]"),
         ({"composition": (1, 1, 0, 1)}, "composition needs four positive shares"),
+        (
+            {
+                "adversarial": {"samples": {"a": {"data": True, "files": ["/a"]}, "b": {"files": ["/b"]}}},
+                "precision": "mixed_float16",
+            },
+            "domain adaptation does not scale its losses",
+        ),
         ({"workers": -1}, "workers must be between 0 and 64, found -1"),
         ({"spectra": {"weight_thr": 0.5}}, "weight_thr must be at least 1"),
         ({"tracking": {"experimnt": "x"}}, "experimnt"),

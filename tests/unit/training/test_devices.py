@@ -13,6 +13,9 @@ from taumltools.errors import ConfigError
 from taumltools.features.scaling import load_scaling
 from taumltools.training.devices import Devices, computing
 from taumltools.training.fit import train
+from taumltools.training.fit_model import FitModel, array_of, prepare, set_variables, variables_of
+from taumltools.training.loader import Loader
+from taumltools.training.losses import WORKING_POINTS, make_loss
 from taumltools.training.models import build_model
 from taumltools.training.network import load_network
 
@@ -67,3 +70,23 @@ def test_fits_with_options_learn_what_others_learn(
     assert p.dtype == np.float32
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
     assert json.loads((tmp_path / "metrics.json").read_text())["val_loss"] == result.metrics["val_loss"]
+
+
+def test_small_gradients_survive_half_precision(features, scaling, model, paths, training):
+    """Without a scaled loss, gradients below 6e-8 are 0 in float16, and hidden layers do not move at all."""
+    keras.utils.set_random_seed(3)
+    with computing("mixed_float16", deterministic=False):
+        network = build_model(model, features, load_scaling(scaling, features))
+        points = {name: np.float32(values) for name, values in WORKING_POINTS.items()}
+        fitted = FitModel(network, make_loss("tau_crossentropy_v2"), points)
+        prepare(fitted, keras.optimizers.Adam(1e-3, epsilon=1e-30), jit_compile=False)
+        batch = next(iter(Loader(paths, features, training).train_batches(1)))
+        before = [array_of(v) for v in network.trainable_variables]
+        fitted.optimizer.learning_rate = 1e-2
+        fitted.train_on_batch(batch.inputs, batch.target, np.full(len(batch), 1e-8, np.float32))
+        moved = [bool((array_of(v) != old).any()) for v, old in zip(network.trainable_variables, before, strict=True)]
+    assert all(moved), [v.path for v, yes in zip(network.trainable_variables, moved, strict=True) if not yes]
+    assert float(fitted.optimizer.learning_rate) == pytest.approx(1e-2)
+    state = variables_of(fitted)
+    assert len(state) > len(fitted.variables) + 2 * len(before)  # the scale, and the slots of the optimizer inside
+    set_variables(fitted, state)
