@@ -231,19 +231,19 @@ class ApplyTraining(PipelineTask):
         """Score all files of one dataset, in order."""
         from taumltools.evaluation.apply import Reading
         from taumltools.evaluation.models import open_model
-        from taumltools.evaluation.product import Wanted, apply_to_file, apply_to_folder
+        from taumltools.evaluation.product import Sample, Wanted, apply_to_file, apply_to_folder
         from taumltools.production.account import refuse_empty_dataset
 
-        features, files, dataset = self.setting("features"), self.files(), self.datasets()[self.branch]
+        features, dataset = self.setting("features"), self.datasets()[self.branch]
         scaling = absolute(self.scaling) if self.scaling else ""
         models = {name: open_model(model, features, scaling) for name, model in self.model_paths().items()}
-        reading = Reading(features, self.setting("evaluation.columns"))
+        sample = Sample(dataset, self.files(), Reading(features, self.setting("evaluation.columns")))
         wanted = Wanted(self.layout, self.friend or None, tuple(self.save_inputs), self.allow_training_events)
         if self.in_folder:
-            account = apply_to_folder(path, models, files, reading, wanted, dataset)
+            account = apply_to_folder(path, models, sample, wanted)
         else:
             (name, model), *_ = models.items()
-            account = apply_to_file(path, model, name, files, reading, wanted, dataset)
+            account = apply_to_file(path, model, name, sample, wanted)
         if not self.input:
             refuse_empty_dataset(dataset, "test", account["entries"])
         return account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -91,12 +92,14 @@ def draw_differences(one: Mapping[str, Any], vs: str, style: StyleConfig) -> Any
     Returns:
         ``matplotlib.figure.Figure``.
     """
+    power = math.floor(math.log10(one["edges"][-1]))  # matplotlib would write the factor over the label
+    unit = "" if power > -2 else rf" ($10^{{{power}}}$)"
+    edges = [edge * 10.0 ** (-power if unit else 0) for edge in one["edges"]]
     with cms_style():
         figure = new_figure(7, 5)
         axes = figure.subplots()
-        axes.stairs(one["counts"], one["edges"], color="black", linewidth=2)
-        axes.set(yscale="log", xlabel=f"Score vs {vs}, second minus first", ylabel="Entries")
+        axes.stairs(one["counts"], edges, color="black", linewidth=2)
+        axes.set(yscale="log", xlabel=f"Score vs {vs}, second minus first{unit}", ylabel="Entries")
         axes.set_ylim(bottom=0.5)
-        axes.ticklabel_format(axis="x", style="sci", scilimits=(-2, 2))
         experiment_label(axes, style)
     return figure

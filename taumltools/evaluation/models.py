@@ -15,7 +15,7 @@ from taumltools.features.scaling import load_scaling
 from taumltools.training.layout import Form
 from taumltools.training.network import MODEL_FILE, load_network
 from taumltools.training.preparation import TAU, Preparation
-from taumltools.training.stored import SAVED_MODEL_FILE, open_runner
+from taumltools.training.stored import SAVED_MODEL_FILE, beside, open_runner
 from taumltools.training.trained_on import TrainedOn
 
 SHARED_OBJECT = re.compile(rb'"shared_object_id": \d+')
@@ -23,6 +23,9 @@ SHARED_OBJECT = re.compile(rb'"shared_object_id": \d+')
 
 NAME = re.compile(r"[A-Za-z]\w*")
 """Names of models become names of branches."""
+
+SCALING_FILE = "scaling.json"
+"""Scaling constants that are looked for beside networks on scaled values."""
 
 PART_FILES = ("*{part}*.pb", "{part}/graph.pb", "*{part}*.onnx", "{part}/model.onnx")
 """Where the parts of a network are looked for in a folder."""
@@ -111,17 +114,17 @@ def _whole(path: Path, features: FeaturesConfig, scaling: str) -> RawScorer | Gr
 
 
 def _prepared(path: Path, form: Form, features: FeaturesConfig, scaling: str) -> Preparation:
-    """Features and constants of a network on scaled values: those named, else those beside it."""
-    beside = path.parent / "scaling.json"
-    if scaling or beside.is_file():
-        return Preparation.of_settings(features, form, load_scaling(scaling or beside, features))
-    found = Preparation.find(path)
-    if found is None:
+    """Features and constants of a network on scaled values: those named, else those of its export, else a file beside it."""
+    found = None if scaling else Preparation.find(path)
+    if found is not None:
+        return found
+    file = Path(scaling) if scaling else beside(path, SCALING_FILE)
+    if file is None:
         raise ConfigError(
             f"{path}: this network takes scaled values; name the file of its scaling constants (--scaling), or put it "
-            f"beside the network as {beside.name}"
+            f"beside the network as {SCALING_FILE}"
         )
-    return found
+    return Preparation.of_settings(features, form, load_scaling(file, features))
 
 
 def digest_of(path: Path) -> str:

@@ -36,25 +36,30 @@ class Wanted:
     allow_training_events: bool = False
 
 
-def apply_to_file(
-    path: Path,
-    model: StoredModel,
-    name: str,
-    files: Sequence[Path | str],
-    reading: Reading,
-    wanted: Wanted,
-    dataset: str,
-) -> dict[str, Any]:
-    """Score files with one model into one prediction file.
+@dataclass(frozen=True)
+class Sample:
+    """What is scored.
+
+    Attributes:
+        dataset: name that prediction files keep.
+        files: tuples or flat tuples, in order.
+        reading: how they are read.
+    """
+
+    dataset: str
+    files: Sequence[Path | str]
+    reading: Reading
+
+
+def apply_to_file(path: Path, model: StoredModel, name: str, sample: Sample, wanted: Wanted) -> dict[str, Any]:
+    """Score a sample with one model into one prediction file.
 
     Args:
         path: HDF5 file to write.
         model: the model.
         name: of the model, for messages.
-        files: tuples or flat tuples.
-        reading: how they are read.
+        sample: the entries.
         wanted: layout, and whether training events are allowed.
-        dataset: name kept in the file.
 
     Returns:
         The account of :func:`taumltools.evaluation.apply.apply_models`.
@@ -62,36 +67,20 @@ def apply_to_file(
     Raises:
         InputError: as for that function.
     """
-    account = apply_models(
-        {name: model},
-        files,
-        {name: path},
-        reading,
-        dataset=dataset,
-        allow_training_events=wanted.allow_training_events,
-    )
+    account = _apply({name: model}, {name: path}, sample, wanted)
     if wanted.layout == "legacy":
         _to_legacy(path)
     return account
 
 
-def apply_to_folder(
-    folder: Path,
-    models: Mapping[str, StoredModel],
-    files: Sequence[Path | str],
-    reading: Reading,
-    wanted: Wanted,
-    dataset: str,
-) -> dict[str, Any]:
-    """Score files with several models in one pass: ``<model>.h5`` each, ``friends``, ``inputs/<model>``.
+def apply_to_folder(folder: Path, models: Mapping[str, StoredModel], sample: Sample, wanted: Wanted) -> dict[str, Any]:
+    """Score a sample with several models in one pass: ``<model>.h5`` each, ``friends``, ``inputs/<model>``.
 
     Args:
         folder: where to write; made if it does not exist.
         models: by name.
-        files: tuples or flat tuples.
-        reading: how they are read.
+        sample: the entries.
         wanted: what else is made.
-        dataset: name kept in the files.
 
     Returns:
         The account of :func:`taumltools.evaluation.apply.apply_models`, with the names of friend files.
@@ -100,19 +89,17 @@ def apply_to_folder(
         ConfigError: a file cannot get a friend tree, or a chosen candidate makes no sense.
         InputError: as for that function.
     """
+    files, reading = sample.files, sample.reading
     if wanted.friend:
         check_files(files, wanted.friend)
     chosen = choose_entries(files, wanted.save_inputs, reading.features) if wanted.save_inputs else {}
     folder.mkdir(parents=True, exist_ok=True)
     paths = {name: folder / f"{name}.h5" for name in models}
-    account = apply_models(
-        models, files, paths, reading, dataset=dataset, allow_training_events=wanted.allow_training_events
-    )
-    if chosen:
-        for name, model in models.items():
-            if model.preparation is None:
-                raise InputError(f"{name}: it is not known what the inputs of this model are")
-            export_inputs(files, chosen, model.preparation, reading.features, folder / INPUTS / name)
+    account = _apply(models, paths, sample, wanted)
+    for name, model in models.items() if chosen else ():
+        if model.preparation is None:
+            raise InputError(f"{name}: it is not known what the inputs of this model are")
+        export_inputs(files, chosen, model.preparation, reading.features, folder / INPUTS / name)
     if wanted.friend:
         (folder / FRIENDS).mkdir()
         numbers = [name for name in NUMBERS if name in reading.columns]
@@ -122,6 +109,19 @@ def apply_to_folder(
         for path in paths.values():
             _to_legacy(path)
     return account
+
+
+def _apply(
+    models: Mapping[str, StoredModel], paths: Mapping[str, Path], sample: Sample, wanted: Wanted
+) -> dict[str, Any]:
+    return apply_models(
+        models,
+        sample.files,
+        paths,
+        sample.reading,
+        dataset=sample.dataset,
+        allow_training_events=wanted.allow_training_events,
+    )
 
 
 def _to_legacy(path: Path) -> None:

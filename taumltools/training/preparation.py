@@ -19,6 +19,7 @@ from taumltools.errors import InputError
 from taumltools.training.batches import Inputs
 from taumltools.training.layout import Form, InputLayout
 from taumltools.training.network import layout_of
+from taumltools.training.stored import beside
 
 INPUTS_FILE = "inputs.json"
 """Name of the file that :meth:`Preparation.save` writes."""
@@ -73,11 +74,9 @@ class Preparation:
 
     @staticmethod
     def find(path: Path) -> Preparation | None:
-        """That which an export left beside a file or folder, or up to two folders above; None if there is none."""
-        for folder in (path, *path.absolute().parents[:3]):
-            if (folder / INPUTS_FILE).is_file():
-                return Preparation.load(folder / INPUTS_FILE)
-        return None
+        """That which an export left beside a stored network; None if there is none."""
+        found = beside(path, INPUTS_FILE)
+        return Preparation.load(found) if found else None
 
     @staticmethod
     def load(path: Path) -> Preparation:

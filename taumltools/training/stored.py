@@ -34,6 +34,12 @@ class Runner:
     call: Callable[[Inputs], np.ndarray]
 
 
+def beside(model: Path, name: str) -> Path | None:
+    """A file that belongs to a stored network: in its folder, beside it, or up to two folders above; None if there is none."""
+    places = (model / name, *(folder / name for folder in model.absolute().parents[:3]))
+    return next((place for place in places if place.is_file()), None)
+
+
 def open_runner(path: Path) -> Runner:
     """Open a stored network.
 

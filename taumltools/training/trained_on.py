@@ -22,6 +22,7 @@ import numpy as np
 from taumltools.errors import InputError
 from taumltools.eventhash import GOLDEN, event_hash, mix
 from taumltools.features.flat import FlatFile
+from taumltools.training.stored import beside
 
 log = logging.getLogger(__name__)
 
@@ -143,15 +144,13 @@ class TrainedOn:
 
     @staticmethod
     def find(model: Path) -> TrainedOn | None:
-        """The sketch beside a stored network, or up to two folders above; None if there is none.
+        """The sketch beside a stored network; None if there is none.
 
         Raises:
             InputError: it cannot be read.
         """
-        for folder in (model, *model.absolute().parents[:3]):
-            if (folder / TRAINED_ON_FILE).is_file():
-                return TrainedOn.load(folder / TRAINED_ON_FILE)
-        return None
+        found = beside(model, TRAINED_ON_FILE)
+        return TrainedOn.load(found) if found else None
 
     @staticmethod
     def load(path: Path) -> TrainedOn:

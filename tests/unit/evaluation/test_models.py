@@ -96,6 +96,14 @@ def test_scaled_networks_need_constants(folder: Path):
         open_model(folder / "cms", cell_case())
 
 
+def test_constants_beside_the_parts_are_found(folder: Path, tmp_path: Path):
+    shutil.copytree(folder / "cms", tmp_path / "cms")
+    shutil.copyfile(folder / "scaling_cms.json", tmp_path / "cms/scaling.json")
+    named = open_model(folder / "cms", cell_case(), str(folder / "scaling_cms.json"))
+    found = open_model(tmp_path / "cms", cell_case())
+    np.testing.assert_array_equal(found.scorer.predict(candidates()), named.scorer.predict(candidates()))
+
+
 def test_a_single_part_cannot_be_applied(folder: Path):
     with pytest.raises(InputError, match=r"of a network in parts .* name the folder"):
         open_model(folder / "cms/DeepTau_2018v2p5_core.pb", cell_case(), str(folder / "scaling_cms.json"))

@@ -14,7 +14,7 @@ from taumltools.evaluation.apply import Reading
 from taumltools.evaluation.compare_inputs import compare_inputs
 from taumltools.evaluation.legacy import is_legacy, read_any
 from taumltools.evaluation.models import StoredModel
-from taumltools.evaluation.product import Wanted, apply_to_file, apply_to_folder, check_product
+from taumltools.evaluation.product import Sample, Wanted, apply_to_file, apply_to_folder, check_product
 from taumltools.training.preparation import Preparation
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
@@ -50,7 +50,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 def test_folder_with_everything(files: list[str], tmp_path: Path):
     row = int(np.flatnonzero(mock_tuples(50, seed=1)["tau_index"] >= 0)[0])
     wanted = Wanted("legacy", "copy", (str(50 + row),))
-    account = apply_to_folder(tmp_path / "out", models(), files, READING, wanted, "mock")
+    account = apply_to_folder(tmp_path / "out", models(), Sample("mock", files, READING), wanted)
     assert account["files"] == dict.fromkeys(files, 50)
     reconstructed = np.concatenate([mock_tuples(50, seed=seed)["tau_index"] >= 0 for seed in range(2)])
     for name, tau in (("one", 0.3), ("two", 0.5)):
@@ -72,7 +72,7 @@ def test_folder_with_everything(files: list[str], tmp_path: Path):
 
 @pytest.mark.parametrize("layout", ["plain", "legacy"])
 def test_one_model_gives_one_file(files: list[str], tmp_path: Path, layout):
-    account = apply_to_file(tmp_path / "p.h5", models()["one"], "one", files, READING, Wanted(layout), "mock")
+    account = apply_to_file(tmp_path / "p.h5", models()["one"], "one", Sample("mock", files, READING), Wanted(layout))
     assert is_legacy(tmp_path / "p.h5") == (layout == "legacy")
     assert len(read_any(tmp_path / "p.h5")) == account["entries"] == 100
     check_product(tmp_path / "p.h5")
@@ -89,9 +89,9 @@ def test_wrong_wishes_are_refused_before_anything_is_scored(files: list[str], tm
         (Wanted(save_inputs=("100",)), InputError, "there is no 100"),
     ):
         with pytest.raises(error, match=match):
-            apply_to_folder(tmp_path / "out", model, files, READING, wanted, "mock")
+            apply_to_folder(tmp_path / "out", model, Sample("mock", files, READING), wanted)
     with pytest.raises(ConfigError, match="--friend copy"):
-        apply_to_folder(tmp_path / "out", model, ["a.arrow"], READING, Wanted(friend="copy"), "mock")
+        apply_to_folder(tmp_path / "out", model, Sample("mock", ["a.arrow"], READING), Wanted(friend="copy"))
     assert not (tmp_path / "out").exists()
 
 

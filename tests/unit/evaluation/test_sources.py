@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import uproot
 
 from taumltools.config.features import FeatureConfig, FeaturesConfig
 from taumltools.errors import InputError
+from taumltools.evaluation.friend import write_friends
+from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.sources import PLACE, list_sources, open_source, steps
 from taumltools.features.flat import make_flat, write_flat
 from taumltools.tuples.chain import make_chain
@@ -47,6 +51,20 @@ def test_chains_are_read_as_one(folder: Path):
         found = source.read(15, 25).columns["evt"]
     expected = np.concatenate([mock_tuples(20, seed=1)["evt"][15:], mock_tuples(20, seed=0)["evt"][:5]])
     np.testing.assert_array_equal(found, expected)
+
+
+def test_files_on_a_server(xrootd_server, folder: Path):
+    """The server's files are copied, in the order of the names, and copies of scores need no more than the file."""
+    xrootd_server.data.mkdir(parents=True, exist_ok=True)
+    for name in ("taus_0.root", "taus_1.arrow"):
+        shutil.copyfile(folder / name, xrootd_server.data / name)
+    (path,) = list_sources(xrootd_server.url("taus_0.root"))
+    with open_source(path, FEATURES, ["evt"]) as source:
+        np.testing.assert_array_equal(source.read(0, source.entries).columns["evt"], mock_tuples(20, seed=0)["evt"])
+    tables = {"new": mock_predictions(20)}
+    assert write_friends(tables, {path: 20}, folder, "copy") == ["taus_0.root"]
+    with uproot.open(folder / "taus_0.root") as file:
+        np.testing.assert_array_equal(file["scores"]["new_e"].array(library="np"), tables["new"].outputs[:, 0])
 
 
 def test_places_are_those_of_the_entries(folder: Path):
