@@ -181,7 +181,8 @@ def _stream(
     name: str, sample: ControlSample, looks: Sequence[Look], layout: InputLayout, config: TrainingConfig, *, keep: bool
 ) -> ControlStream:
     blocks = [block for look in looks for block in look.blocks]
-    window = sum(map(len, blocks)) if keep else config.window
+    # windows of all samples are in memory together: as much as that of the ordinary sample
+    window = sum(map(len, blocks)) if keep else config.window // len(config.control_region().samples)
     source = Source(blocks, layout, EqualWeights(sample.weight), keep=keep)
     plans = []
     for part in SAMPLES:
