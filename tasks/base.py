@@ -269,6 +269,7 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
         inputs = self.input_paths()
         store.bring(inputs)
+        store.bring_sidecars(self.described_paths())
         with (
             store.names_copies(),
             store.publish(self.path, self.validate, lambda made: record(made).write(self.path)) as temporary,
@@ -299,6 +300,10 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
         if self.follows:
             return [self.upstream()[self.follows].path_of(self.branch)]
         return [path for task in self.upstream_tasks() for path in task.paths()]
+
+    def described_paths(self) -> list[Path]:
+        """Products of which this branch reads the side-car only."""
+        return []
 
     # ------------------------------------------------------------------ randomness
 

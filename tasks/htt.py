@@ -312,13 +312,14 @@ class PredictEvents(EventsTask):
         return models | {"prepared": self.need(PreprocessForPrediction)} | self.sources()
 
     def input_paths(self) -> list[Path]:
-        """The models, and what this branch scores."""
+        """The models, what this branch scores, and for the order of a friend tree the ntuples made here."""
         needed = self.upstream()
         models = needed["models"].paths()
-        return [
-            *models,
-            needed["events"].path if self.purpose == "evaluation" else needed["prepared"].path_of(self.branch),
-        ]
+        if self.purpose == "evaluation":
+            return [*models, needed["events"].path]
+        ntuples = self.event_files()[needed["prepared"].predicted()[self.branch]]
+        made = [path for path in ntuples if isinstance(path, Path)]  # files from elsewhere are names
+        return [*models, needed["prepared"].path_of(self.branch), *made]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Score."""

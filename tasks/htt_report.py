@@ -64,11 +64,22 @@ class HttReport(PipelineTask):
         return ("seed", "title", "htt")
 
     def upstream(self) -> dict[str, Any]:
-        """The ends of the chain."""
+        """The ends of the chain, and what the page shows of its beginning."""
         return {
             "figures": self.need(EvaluateEvents),
             "datacards": self.need(PredictEvents, purpose="datacards"),
+            "events": self.need(PreprocessEvents),
+            "models": self.need(TrainEvents),
         }
+
+    def input_paths(self) -> list[Path]:
+        """Figures, the account of the events, and the models for their histories."""
+        needed = self.upstream()
+        return [path for name in ("figures", "events", "models") for path in needed[name].paths()]
+
+    def described_paths(self) -> list[Path]:
+        """Everything upstream, for time and memory."""
+        return [path for task in all_upstream(self) for path in task.paths()]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Collect and write."""
@@ -76,14 +87,14 @@ class HttReport(PipelineTask):
         from taumltools.htt.preprocess import read_account
         from taumltools.report.htt import HttInputs, write_htt_report
 
-        figures = self.upstream()["figures"]
+        needed = self.upstream()
         inputs = HttInputs(
             campaign=self.campaign,
             version=self.version,
             config=self.campaign_config,
-            account=read_account(self.need(PreprocessEvents).path),
-            evaluations=dict(zip(SAMPLES, map(load_evaluation, figures.paths()), strict=True)),
-            models=self.need(TrainEvents).paths(),
+            account=read_account(needed["events"].path),
+            evaluations=dict(zip(SAMPLES, map(load_evaluation, needed["figures"].paths()), strict=True)),
+            models=needed["models"].paths(),
             resources=[read for task in all_upstream(self) for read in sidecars(task)],
         )
         write_htt_report(path, inputs)

@@ -224,10 +224,12 @@ class RemoteWork:
         """Products that a branch reads, with their side-cars, relative to the store; what is missing is left out."""
         from taumltools.store import sidecar_path
 
-        read = self.task.as_branch(branch).input_paths()
+        task = self.task.as_branch(branch)
+        read, described = task.input_paths(), task.described_paths()
         store.bring(read)
-        paths = [p for path in read for p in (path, sidecar_path(path))]
-        return [str(path.relative_to(store_root())) for path in paths if path.exists()]
+        store.bring_sidecars(described)
+        paths = [p for path in read for p in (path, sidecar_path(path))] + [sidecar_path(path) for path in described]
+        return [str(path.relative_to(store_root())) for path in dict.fromkeys(paths) if path.exists()]
 
     def scratch(self, branch: int) -> int:
         """MB of scratch space that what is sent takes, on top of what a job asks for."""

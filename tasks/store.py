@@ -79,6 +79,18 @@ def bring(paths: Iterable[Path]) -> None:
             remote.bring(path)
 
 
+def bring_sidecars(paths: Iterable[Path]) -> None:
+    """See that the side-cars of products can be read here, without the products; does nothing for a local store.
+
+    Raises:
+        FileNotFoundError: the server does not have one of them.
+        ServerError: the server does not answer.
+    """
+    if remote := mirror():
+        for path in paths:
+            remote.bring_sidecar(path)
+
+
 def publish(path: Path, validate: Any, before_rename: Any) -> AbstractContextManager[Path]:
     """Write a product so that it appears in the store complete or not at all, see :func:`taumltools.store.publish`."""
     from taumltools import store

@@ -101,6 +101,19 @@ class Mirror:
             self._copy(sidecar_path(path))
         self._refuse_incomplete(path)
 
+    def bring_sidecar(self, path: Path) -> None:
+        """See that the side-car of a product is in the mirror, without the product.
+
+        Args:
+            path: of the product, in the mirror.
+
+        Raises:
+            FileNotFoundError: the server does not have it.
+            ServerError: the server does not answer.
+        """
+        if self.holds(path):
+            self._copy(sidecar_path(path))
+
     def _refuse_incomplete(self, path: Path) -> None:
         if not path.is_dir() or not sidecar_path(path).exists():
             return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import uproot
 
+import tasks.store
 from tasks.htt import (
     MockEvents,
     PredictEvents,
@@ -33,7 +35,7 @@ TABLE = [
     (PredictEvents, {}, 2, "train.csv", {TrainEvents, PreprocessEvents}),
     (PredictEvents, DATACARDS, 6, "bbH_pred.root", {TrainEvents, PreprocessForPrediction, MockEvents}),
     (EvaluateEvents, {}, 2, "evaluation_train", {PredictEvents, TrainEvents, PreprocessEvents}),
-    (HttReport, {}, 1, "htt.html", {EvaluateEvents, PredictEvents}),
+    (HttReport, {}, 1, "htt.html", {EvaluateEvents, PredictEvents, PreprocessEvents, TrainEvents}),
 ]
 
 
@@ -101,9 +103,21 @@ def test_samples_that_are_not_predicted_have_no_friend():
 
 
 @pytest.mark.slow
-def test_the_whole_chain(store):
+def test_the_whole_chain_though_the_mirror_of_its_store_is_lost_before_each_task(tmp_path, monkeypatch):
+    """Datacards read ntuples, and the report models and side-cars, that they had not asked for."""
+    mirror, store = tmp_path / "mirror", tmp_path / "server"
+    monkeypatch.setenv("TAUML_STORE", f"file://{store}")
+    monkeypatch.setenv("TAUML_MIRROR", str(mirror))
+    bring = tasks.store.bring
+
+    def lose_and_bring(paths):
+        shutil.rmtree(mirror / "demo", ignore_errors=True)
+        bring(paths)
+
+    monkeypatch.setattr(tasks.store, "bring", lose_and_bring)
     report = make(HttReport, workflow="local")
     make_all(report)
+    tasks.store.bring(report.paths())
     assert report.path.stat().st_size > 1_000_000
     for needed in [*all_upstream(report), report]:
         assert needed.complete(), needed

@@ -290,6 +290,16 @@ def test_input_that_is_not_there_is_left_to_the_job_to_tell(work):
     assert item["inputs"].split(",")[-1].endswith("specification.json")
 
 
+def test_sidecar_that_is_read_alone_travels_without_its_product(work, monkeypatch, store):
+    """A report took it from the store, which a job does not see."""
+    made = work(shared=False)
+    before = make_inputs(made)
+    monkeypatch.setattr(After, "described_paths", lambda _: before.paths())
+    place = before.folder.relative_to(store)
+    names = ["before_1.d", "before_1.d.meta.json", "before_0.d.meta.json"]
+    assert made.products_read(1) == [str(place / name) for name in names]
+
+
 def test_submission_needs_its_bundles(work):
     made = work(shared=False)
     bundles("v1", "tiny")["environment"].path.unlink()

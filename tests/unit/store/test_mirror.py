@@ -163,6 +163,16 @@ def test_invalid_products_are_put_aside_and_rests_removed(mirror, xrootd_server)
     assert there(xrootd_server) == ["demo/.a.root.invalid-1", "demo/a.root.meta.json"]
 
 
+def test_a_side_car_comes_without_its_product(mirror):
+    path = make(mirror, side='{"a": 1}')
+    shutil.rmtree(mirror.root)
+    mirror.bring_sidecar(path)
+    assert sidecar_path(path).read_text() == '{"a": 1}'
+    assert not path.exists()
+    with pytest.raises(FileNotFoundError):
+        mirror.bring_sidecar(mirror.root / "demo/none.root")
+
+
 @pytest.mark.parametrize("rest", [["one.txt"], []])
 def test_a_folder_whose_files_were_removed_on_the_server_is_named(mirror, xrootd_server, rest):
     """It was brought as it was, and whoever read it did not find a file of the mirror."""
