@@ -243,7 +243,8 @@ class Training(FitTask):
             checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
             devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),
         )
-        remember(self.upstream()["flat"].paths(), self.setting("training").start_from, path)
+        seen = [*self.upstream()["flat"].paths(), *(file for files in self.control_paths().values() for file in files)]
+        remember(seen, self.setting("training").start_from, path)
         return result.metrics | {"run": result.run}
 
     def validate(self, path: Path) -> None:

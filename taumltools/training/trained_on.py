@@ -103,13 +103,23 @@ class TrainedOn:
 
     @staticmethod
     def of_files(paths: Sequence[Path]) -> TrainedOn | None:
-        """The sketch of flat tuples; None, with a warning, if one of them does not say which events it is from."""
+        """The sketch of flat tuples; those that do not say which events they are from are left out, with a warning.
+
+        Args:
+            paths: files of flat tuples.
+
+        Returns:
+            The sketch; None if no file is left.
+        """
+        known = []
         for path in paths:
             with FlatFile(path) as file:
-                if lacking := sorted(set(KEY) - set(file.layout()["index"])):
-                    log.warning("%s has no %s: what the network was trained on is not remembered", path, lacking)
-                    return None
-        return TrainedOn.of(chunk for path in paths for chunk in _columns_of(path))
+                lacking = sorted(set(KEY) - set(file.layout()["index"]))
+            if lacking:
+                log.warning("%s has no %s: that the network was trained on it is not remembered", path, lacking)
+            else:
+                known.append(path)
+        return TrainedOn.of(chunk for path in known for chunk in _columns_of(path)) if known else None
 
     def merged(self, other: TrainedOn, kept: int = KEPT) -> TrainedOn:
         """The sketch of both samples together."""

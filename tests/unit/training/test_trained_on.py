@@ -95,8 +95,10 @@ def test_a_network_that_began_with_another_remembers_both_samples(tmp_path: Path
 def test_files_without_event_numbers_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     write_flat(tmp_path / "flat.h5", [FlatTuples({"entry": np.arange(3)}, {"x": np.zeros(3, np.float32)}, {})])
     remember([tmp_path / "flat.h5"], "", tmp_path)
-    assert "what the network was trained on is not remembered" in caplog.text
+    assert "that the network was trained on it is not remembered" in caplog.text
     assert not (tmp_path / TRAINED_ON_FILE).exists()
+    remember([tmp_path / "flat.h5", flat_file(tmp_path / "a.h5", 1)], "", tmp_path)
+    assert TrainedOn.load(tmp_path / TRAINED_ON_FILE).entries == 30
 
 
 def test_looking_up_is_cheap():
