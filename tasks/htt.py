@@ -112,6 +112,10 @@ class EventsTask(HttTask):
         files: dict[str, list[Path | str]] = self.sources()["events"].files()
         return files
 
+    def made_here(self, sample: str) -> list[Path]:
+        """Ntuples of a sample that are products; files from elsewhere are none."""
+        return [path for path in self.event_files()[sample] if isinstance(path, Path)]
+
 
 class PreprocessEvents(EventsTask):
     """Fold files of the training and the test sample, with the fitted transformation."""
@@ -168,6 +172,10 @@ class PreprocessForPrediction(EventsTask):
     def upstream(self) -> dict[str, Any]:
         """The events and the transformation."""
         return {**self.sources(), "training": self.need(PreprocessEvents)}
+
+    def input_paths(self) -> list[Path]:
+        """The transformation, and the events of one sample."""
+        return [self.upstream()["training"].path, *self.made_here(self.predicted()[self.branch])]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Transform."""
@@ -317,8 +325,7 @@ class PredictEvents(EventsTask):
         models = needed["models"].paths()
         if self.purpose == "evaluation":
             return [*models, needed["events"].path]
-        ntuples = self.event_files()[needed["prepared"].predicted()[self.branch]]
-        made = [path for path in ntuples if isinstance(path, Path)]  # files from elsewhere are names
+        made = self.made_here(needed["prepared"].predicted()[self.branch])
         return [*models, needed["prepared"].path_of(self.branch), *made]
 
     def produce(self, path: Path) -> dict[str, Any]:

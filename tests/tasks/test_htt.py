@@ -97,6 +97,13 @@ def test_files_are_taken_where_they_are():
     assert set(make(PredictEvents, "htt.source=files " + files, **DATACARDS).upstream()) == {"models", "prepared"}
 
 
+def test_a_branch_asks_for_the_events_of_its_own_sample():
+    events = make(MockEvents)
+    for task, ending in ((PreprocessForPrediction, {}), (PredictEvents, DATACARDS)):
+        asked = make(task, **ending, branch=2).input_paths()
+        assert [path for path in asked if path.parent == events.folder] == [events.path_of(2)]
+
+
 def test_samples_that_are_not_predicted_have_no_friend():
     task = make(PredictEvents, "+htt.samples.QCD.predict=false", **DATACARDS)
     assert task.names() == [f"{name}_pred.root" for name in ("bbH", "ggH", "VBFH", "ZTT", "TT")]
