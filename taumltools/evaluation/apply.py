@@ -71,8 +71,9 @@ def apply_models(
         allow_training_events: score also what a model was trained on.
 
     Returns:
-        ``entries``, ``scored``, ``entries_by_type`` (with ``"none"``), ``files`` (entries by path), and if they are
-        allowed ``training_events``: by model how many candidates it was trained on.
+        ``entries``, ``scored``, ``entries_by_type`` (with ``"none"``), ``files`` (entries by path), ``unchecked`` (models
+        of which it is not known what they were trained on), and if they are allowed ``training_events``: by model how
+        many candidates it was trained on.
 
     Raises:
         InputError: a branch is missing, a model was trained on some of the entries, or gives what is no probability.
@@ -98,7 +99,12 @@ def apply_models(
                         writers[name].append(*score_chunk(chunk, model.scorer, batch_size, str(path)), chunk.columns)
                     account.add(chunk)
     log.info("%s: %d of %d entries scored", dataset or "input", account.scored, sum(account.files.values()))
-    return account.as_dict(allow_training_events)
+    unknown = [name for name, model in models.items() if model.trained_on is None]
+    if unknown:
+        log.info(
+            "%s: what it was trained on is not known, so its entries were not checked for that", ", ".join(unknown)
+        )
+    return account.as_dict(allow_training_events) | {"unchecked": unknown}
 
 
 class _Account:

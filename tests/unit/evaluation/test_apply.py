@@ -237,7 +237,12 @@ def test_training_events_are_refused_with_their_number(files: list[Path], tmp_pa
     assert str(files[0]) not in text
     account = apply_trained(model, files, tmp_path / "q.h5", allow_training_events=True)
     assert list(account["training_events"].values()) == [known]
-    assert "training_events" not in apply_trained(model, files[:1], tmp_path / "r.h5")
+    clean = apply_trained(model, files[:1], tmp_path / "r.h5")
+    assert "training_events" not in clean
+    assert clean["unchecked"] == []
+    assert apply_trained(tmp_path / "nothing", files[:1], tmp_path / "s.h5")["unchecked"] == [
+        f"the network of {tmp_path}/nothing"
+    ]
 
 
 def test_equal_numbers_of_different_events_are_not_refused(tmp_path: Path):
