@@ -139,22 +139,32 @@ class EdgeConvolution(keras.layers.Layer):
             Shape (n, length, channels).
         """
         nearest, known = self._nearest(coordinates, present)
-        number, length, width = nearest.shape[-1], ops.shape(points)[1], points.shape[-1]
-        flat = ops.reshape(nearest, (-1, length * number, 1))
-        around = ops.reshape(ops.take_along_axis(points, flat, axis=1), (-1, length, number, width))
-        centre = ops.expand_dims(points, 2)
-        edges = ops.concatenate([ops.broadcast_to(centre, ops.shape(around)), around - centre], axis=-1)
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            edges = ops.relu(norm(convolution(edges), known, training=training))
+        edges = self._first(points, nearest)
+        for k, norm in enumerate(self.norms):
+            edges = ops.relu(norm(self.convolutions[k](edges) if k else edges, known, training=training))
         weight = ops.expand_dims(ops.cast(known, edges.dtype), -1)
         mean = ops.sum(edges * weight, axis=2) / ops.maximum(ops.sum(weight, axis=2), 1.0)
         return ops.relu(mean + self.shortcut_norm(self.shortcut(points), present, training=training))
+
+    def _first(self, points: Any, nearest: Any) -> Any:
+        """The first convolution of ``[x_i, x_j - x_i]``, shape (n, length, neighbours, channels).
+
+        It is linear, so that it is applied to points, of which there are fewer than edges: a_i - b_i + b_j.
+        """
+        length, number = ops.shape(points)[1], nearest.shape[-1]
+        kernel = ops.cast(self.convolutions[0].kernel, points.dtype)
+        own, other = ops.split(kernel, 2, axis=0)
+        around = ops.reshape(ops.matmul(points, other), (-1, self.channels[0]))
+        sets = ops.expand_dims(ops.arange(ops.shape(points)[0]) * length, (1, 2))
+        rows = ops.reshape(ops.cast(nearest, "int32") + ops.cast(sets, "int32"), (-1,))
+        edges = ops.reshape(ops.take(around, rows, axis=0), (-1, length, number, self.channels[0]))
+        return edges + ops.expand_dims(ops.matmul(points, own - other), 2)
 
     def _nearest(self, coordinates: Any, present: Any) -> tuple[Any, Any]:
         """Positions of the neighbours, and 1 where there is one; both of shape (n, length, neighbours)."""
         place, present = ops.cast(coordinates, "float32"), ops.cast(present, "float32")
         number, length = self.neighbours, ops.shape(place)[1]
-        square = ops.sum(ops.square(ops.expand_dims(place, 2) - ops.expand_dims(place, 1)), axis=-1)
+        square = _squared_distances(place)
         excluded = ops.maximum(ops.expand_dims(1.0 - present, 1), ops.eye(length))  # padding, and the point itself
         distance = ops.where(excluded > 0, FAR, square)
         # a set may be shorter than the number of neighbours
@@ -170,3 +180,16 @@ class EdgeConvolution(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Everything needed to make the layer again."""
         return {**super().get_config(), "neighbours": self.neighbours, "channels": self.channels}
+
+
+def _squared_distances(place: Any) -> Any:
+    """Between all points of a set, from (n, length, dimensions) to (n, length, length).
+
+    In the plane by differences, which tell close points apart; of many dimensions, where the differences would fill
+    the memory, by |a|² + |b|² - 2ab.
+    """
+    if place.shape[-1] <= 4:
+        return ops.sum(ops.square(ops.expand_dims(place, 2) - ops.expand_dims(place, 1)), axis=-1)
+    square = ops.sum(ops.square(place), axis=-1)
+    mixed = ops.matmul(place, ops.transpose(place, (0, 2, 1)))
+    return ops.maximum(ops.expand_dims(square, 2) + ops.expand_dims(square, 1) - 2.0 * mixed, 0.0)

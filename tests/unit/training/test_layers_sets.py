@@ -40,11 +40,12 @@ def edge_by_hand(layer, points, coordinates, present):
     return out
 
 
+@pytest.mark.parametrize("dimensions", [2, 7])
 @pytest.mark.parametrize("neighbours", [2, 4, 9])
-def test_edge_convolution_is_what_it_says(neighbours):
+def test_edge_convolution_is_what_it_says(neighbours, dimensions):
     """Also where there are fewer points than neighbours."""
     rng = np.random.default_rng(neighbours)
-    points, coordinates = (rng.normal(size=(3, 6, width)).astype(np.float32) for width in (3, 2))
+    points, coordinates = (rng.normal(size=(3, 6, width)).astype(np.float32) for width in (3, dimensions))
     present = (np.arange(6) < np.array([[6], [2], [1]])).astype(np.float32)
     layer = EdgeConvolution(neighbours, [5, 4])
     out = ops.convert_to_numpy(layer(points, coordinates, present))
