@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import luigi
 
 from tasks.base import PipelineTask
 from tasks.evaluation import EvaluatePerformance
@@ -13,6 +16,8 @@ from tasks.finish import announce_report
 from tasks.production import datasets_of
 from tasks.sampling import PlanSampling, ShuffleMergeSpectral
 from tasks.sampling_inputs import CountSpectra
+from tasks.store import store_root
+from tasks.tracking import import_evaluations, show_command, tracking_store
 from tasks.training import Training
 
 
@@ -20,6 +25,18 @@ class Report(PipelineTask):
     """One self-contained HTML page about a version of a campaign; runs everything it needs."""
 
     product = "report.html"
+
+    compare_to = luigi.Parameter(
+        default="",
+        description="baseline to show differences to, as it was made: a version of this campaign (v0), CAMPAIGN:VERSION, or a "
+        "folder of EvaluatePerformance (a path with /); default: none",
+    )
+    tracking_uri = luigi.Parameter(
+        default="",
+        significant=False,
+        description="store of mlflow that the page names and that evaluations are imported into: a folder, or a URI such as "
+        "http://host:5000; default: $MLFLOW_TRACKING_URI, or mlflow below $TAUML_STORE",
+    )
 
     def reads(self) -> tuple[str, ...]:
         """All settings: the page shows them."""
@@ -34,10 +51,45 @@ class Report(PipelineTask):
             "performance": self.need(EvaluatePerformance),
         }
 
+    @functools.cached_property
+    def baseline(self) -> list[Path]:
+        """Artefacts of the baseline, one a discriminator; empty without ``--compare-to``.
+
+        Raises:
+            InputError: there is no such evaluation.
+        """
+        from taumltools.evaluation.differences import find_evaluation, given_evaluation
+
+        if not self.compare_to:
+            return []
+        if "/" in self.compare_to:
+            return given_evaluation(Path(self.compare_to).expanduser())
+        campaign, _, version = self.compare_to.rpartition(":")
+        return find_evaluation(store_root(), campaign or self.campaign, version)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Also over the content of the baseline, which is no product that this task could ask for."""
+        from taumltools.config.identity import identity
+        from taumltools.evaluation.outside import digest
+
+        if not self.compare_to:
+            return super().identity
+        baseline = [digest(path) for path in self.baseline]
+        parts = self.settings() | {"keys": self.keys(), "compare_to": self.compare_to, "baseline": baseline}
+        return identity(parts, [task.identity for task in self.upstream_tasks()])
+
+    def input_paths(self) -> list[Path]:
+        """The ends of the chain, and the baseline."""
+        return [*super().input_paths(), *self.baseline]
+
     def produce(self, path: Path) -> dict[str, Any]:
         """Collect the artefacts and write the page."""
         from taumltools.report.page import ReportInputs, write_report
+        from taumltools.report.runs import read_runs
+        from taumltools.training.tracking.stores import store_uri
 
+        tracking = tracking_store(self.tracking_uri)
         inputs = ReportInputs(
             campaign=self.campaign,
             version=self.version,
@@ -51,6 +103,11 @@ class Report(PipelineTask):
             training=self.need(Training).path,
             performance=self.upstream()["performance"].paths(),
             resources=[read for task in all_upstream(self) for read in sidecars(task)],
+            baseline=self.baseline,
+            baseline_name=self.compare_to,
+            runs=read_runs(store_root(), self.campaign, self.version),
+            tracking_uri=store_uri(tracking),
+            tracking_command=show_command(tracking),
         )
         write_report(path, inputs)
         return {"bytes": path.stat().st_size}
@@ -75,3 +132,10 @@ def sidecars(task: PipelineTask) -> Iterator[dict[str, Any]]:
 
 
 announce_report(Report)
+
+
+@Report.event_handler(luigi.Event.SUCCESS)
+def _import(task: Report) -> None:
+    """Bring what was evaluated into mlflow; never in a job, where luigi tells of no events."""
+    if task.is_workflow() and task.campaign_config.training.tracking.enabled:
+        import_evaluations(task.campaign, task.version, task.tracking_uri)

@@ -60,6 +60,35 @@ def import_runs(folders: Sequence[Path], given: str) -> None:
         log.info("runs in mlflow: %s; to look at them: %s", result.summary(), show_command(store))
 
 
+def import_evaluations(campaign: str, version: str, given: str) -> None:
+    """Import evaluations of a campaign and version, and the trainings that they are of; see :func:`import_runs`.
+
+    Args:
+        campaign: its name.
+        version: its label.
+        given: the store of mlflow as on the command line.
+    """
+    from taumltools.evaluation.tracking import find_evaluations
+    from taumltools.evaluation.tracking import import_evaluations as bring
+    from taumltools.training.tracking.record import find_logs
+    from taumltools.training.tracking.stores import open_store
+
+    root, store = store_root(), tracking_store(given)
+    logs = find_logs(root, TRAINING_LOGS.format(campaign=campaign, version=version))
+    if not logs or not find_evaluations(root, campaign, version):
+        return
+    import_runs(logs, given)
+    try:
+        result = bring(root, open_store(store), campaign, version)
+    except Exception as error:
+        log.warning(
+            "the evaluation is not in mlflow yet (%s); to import it: law run ImportRuns --tracking-uri %s", error, store
+        )
+        return
+    if result.made or result.renewed:
+        log.info("evaluations in mlflow: %s; to look at them: %s", result.summary(), show_command(store))
+
+
 class TrackingTask(CommandTask):
     """A task about runs; it makes no product, and does its work each time it is called."""
 
@@ -100,7 +129,10 @@ class StoreTask(TrackingTask):
 
 
 class ImportRuns(StoreTask):
-    """Bring the logs of all trainings in the store of products into mlflow; can be repeated at any time."""
+    """Bring the logs of all trainings in the store of products, and what was evaluated of them, into mlflow.
+
+    Can be repeated at any time.
+    """
 
     version = luigi.Parameter(default="", description="only trainings of this version; default: all")
     campaign = luigi.Parameter(default="", description="only trainings of this campaign; default: all")
@@ -116,6 +148,7 @@ class ImportRuns(StoreTask):
             InputError: there are none.
         """
         from taumltools.errors import InputError
+        from taumltools.evaluation.tracking import import_evaluations as bring
         from taumltools.training.tracking.importing import import_logs
         from taumltools.training.tracking.record import find_logs
         from taumltools.training.tracking.stores import open_store
@@ -127,8 +160,11 @@ class ImportRuns(StoreTask):
             raise InputError(
                 f"there are no logs of trainings in {root} ({' and '.join(patterns)}): expected those of law run Training"
             )
-        result = import_logs(folders, open_store(self.store_name), parent=os.environ.get("MLFLOW_RUN_ID", ""))
-        return f"runs of trainings: {result.summary()}\nto look at them: {show_command(self.store_name)}"
+        store = open_store(self.store_name)
+        result = import_logs(folders, store, parent=os.environ.get("MLFLOW_RUN_ID", ""))
+        evaluated = bring(root, store, self.campaign or "*", self.version or "*")
+        lines = [f"runs of trainings: {result.summary()}", f"evaluations in them: {evaluated.summary()}"]
+        return "\n".join([*lines, f"to look at them: {show_command(self.store_name)}"])
 
 
 class MergeExperiments(TrackingTask):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Annotated
 
@@ -97,6 +98,8 @@ class StyleConfig:
         energy: text at the upper right, with unit.
         axes: fake type to axis ranges.
         formats: file formats of plots.
+        points: fake type to names of the working points that efficiency plots draw; of a type that is not named, and
+            of a discriminator that has none of them, all are drawn. The numbers beside a plot are of all.
     """
 
     experiment: str = "CMS"
@@ -104,7 +107,19 @@ class StyleConfig:
     energy: str = "13.6 TeV"
     axes: dict[str, AxesConfig] = field(default_factory=dict)
     formats: tuple[str, ...] = ("pdf", "png")
+    points: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def axes_of(self, vs: str) -> AxesConfig:
         """Axis ranges of one fake type; the defaults where the settings name none."""
         return self.axes.get(vs, AxesConfig())
+
+    def points_of(self, vs: str, known: Sequence[str]) -> list[str]:
+        """Those of some working points that efficiency plots of a fake type draw, in their order.
+
+        Examples:
+            >>> style = StyleConfig(points={"jet": ("Loose", "Tight")})
+            >>> style.points_of("jet", ["Loose", "Medium", "Tight"]), style.points_of("jet", ["95%"])
+            (['Loose', 'Tight'], ['95%'])
+        """
+        chosen = [name for name in known if name in self.points.get(vs, known)]
+        return chosen or list(known)

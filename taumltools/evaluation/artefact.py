@@ -101,6 +101,24 @@ def array(values: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if v is None else v for v in values], float)
 
 
+def regions_of(performances: Sequence[dict[str, Any]], vs: str = "") -> list[dict[str, Any]]:
+    """Regions of ROC curves and working points, each once, in the order of the artefacts.
+
+    Args:
+        performances: artefacts.
+        vs: fake type; empty for all.
+
+    Examples:
+        >>> regions_of([{"curves": [{"vs": "e", "region": {"pt": [20, 40]}}], "working_points": []}])
+        [{'pt': [20, 40]}]
+    """
+    found: list[dict[str, Any]] = []
+    for performance in performances:
+        entries = [*performance["curves"], *performance["working_points"]]
+        found += [entry["region"] for entry in entries if not vs or entry["vs"] == vs]
+    return [region for i, region in enumerate(found) if region not in found[:i]]
+
+
 def find_curve(performance: dict[str, Any], vs: str, region: dict[str, Any]) -> dict[str, Any] | None:
     """The ROC curve of one fake type and region, None if there is none."""
     for curve in performance["curves"]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from taumltools.config.evaluation import EvaluationConfig
 from taumltools.errors import InputError
-from taumltools.evaluation.artefact import load_performance, to_text
+from taumltools.evaluation.artefact import load_performance, regions_of, to_text
 from taumltools.evaluation.plot_data import (
     make_calibration_plot,
     make_confusion_plot,
@@ -67,11 +67,7 @@ def roc_plots(performances: Sequence[Performance], vs: str, config: EvaluationCo
     Yields:
         Names, contents and figures.
     """
-    seen: list[dict[str, Any]] = []
-    for performance in performances:
-        regions = [e["region"] for key in ("curves", "working_points") for e in performance[key] if e["vs"] == vs]
-        seen += [region for region in regions if region not in seen]
-    for region in seen:
+    for region in regions_of(performances, vs):
         try:
             content = make_roc_plot(performances, vs, region)
         except InputError:

@@ -55,7 +55,7 @@ def plot_efficiency(
 
 
 def draw_efficiency(content: EfficiencyPlot, binning: BinningConfig, style: StyleConfig) -> Any:
-    """Efficiency of all working points against a variable: taus on the left, fakes on the right.
+    """Efficiency of working points (``style.points``) against a variable: taus on the left, fakes on the right.
 
     Bins with few candidates (``MIN_ENTRIES``) are not drawn. Where no fake passes, a triangle
     marks the upper end of the 68% interval.
@@ -74,7 +74,8 @@ def draw_efficiency(content: EfficiencyPlot, binning: BinningConfig, style: Styl
         panels = figure.subplots(1, 2)
         figure.subplots_adjust(wspace=0.25)
         for axes, series, log_axis in ((panels[0], content.taus, False), (panels[1], content.fakes, True)):
-            _draw_efficiencies(axes, series, log_axis)
+            chosen = style.points_of(vs, [one.name for one in series])
+            _draw_efficiencies(axes, [one for one in series if one.name in chosen], log_axis)
             _finish_variable(axes, binning)
             axes.grid(alpha=0.25)
             experiment_label(axes, style)

@@ -63,6 +63,7 @@ class Table:
         text_columns: number of leading columns with text.
         total: True if the last row is a sum.
         shades: background strength from 0 to 1 of each cell, same shape as ``rows``; or empty.
+        links: where the first cell of each row leads, one address a row, empty for none; or empty.
     """
 
     kind: ClassVar[str] = "table"
@@ -72,6 +73,7 @@ class Table:
     text_columns: int = 1
     total: bool = False
     shades: tuple[tuple[float, ...], ...] = ()
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,20 @@ class Tabs:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Alternatives behind a list, for more or longer names than :class:`Tabs` has room for; all are printed on paper.
+
+    Attributes:
+        label: what is chosen.
+        options: name and pieces of each alternative.
+    """
+
+    kind: ClassVar[str] = "choice"
+    label: str
+    options: tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+@dataclass(frozen=True)
 class Details:
     """Preformatted text that opens on demand."""
 
@@ -152,16 +168,31 @@ def missing(what: str, how: str) -> Text:
     return Text(f"{what} are not available: run {how}.", note=True)
 
 
+def choose(label: str, options: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any, ...]:
+    """A choice among alternatives; a single one needs no list.
+
+    Examples:
+        >>> choose("Region", [("all", (Text("a"),))])
+        (Text(text='a', note=False),)
+    """
+    found = tuple((name, tuple(items)) for name, items in options)
+    return found[0][1] if len(found) == 1 else (Choice(label, found),)
+
+
+def pieces(items: Sequence[Any]) -> Iterator[Any]:
+    """All pieces in page order, each before those inside of it."""
+    for item in items:
+        yield item
+        if isinstance(item, Grid):
+            yield from pieces(item.items)
+        elif isinstance(item, Tabs | Choice):
+            for _, inside in item.tabs if isinstance(item, Tabs) else item.options:
+                yield from pieces(inside)
+
+
 def plots(items: Sequence[Any]) -> Iterator[Plot]:
     """All plots among pieces, in page order."""
-    for item in items:
-        if isinstance(item, Plot):
-            yield item
-        elif isinstance(item, Grid):
-            yield from plots(item.items)
-        elif isinstance(item, Tabs):
-            for _, inside in item.tabs:
-                yield from plots(inside)
+    yield from (item for item in pieces(items) if isinstance(item, Plot))
 
 
 def thousands(value: float) -> str:

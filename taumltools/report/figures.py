@@ -102,6 +102,19 @@ def _round_ticks(axis: Any) -> None:
     axis.formatter = NumeralTickFormatter(format="0[.]000")
 
 
+def name_values(plot: Any, names: Sequence[str]) -> None:
+    """Names in the middle of bins of single values."""
+    plot.xaxis.ticker = [i + 0.5 for i in range(len(names))]
+    plot.xaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}
+
+
+def sequential_colours(count: int) -> list[str]:
+    """Colours from light to dark for an ordered family of curves (viridis, without its yellow end)."""
+    from bokeh.palettes import Viridis256
+
+    return [Viridis256[i] for i in np.linspace(215, 0, max(count, 2)).astype(int)[:count]]
+
+
 def add_title(plot: Any, text: str) -> None:
     """A small heading inside of the figure."""
     from bokeh.models import Title

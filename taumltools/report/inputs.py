@@ -30,6 +30,11 @@ class ReportInputs:
         performance: performance files (JSON), or folders with one, a discriminator each; the
             first network among them leads.
         resources: side-cars of all products.
+        baseline: performance files of another version, to which this one is compared; empty: none.
+        baseline_name: what that version is called.
+        runs: trainings, a row each, see :func:`taumltools.report.runs.read_runs`.
+        tracking_uri: the store of mlflow, as mlflow names it; empty if it is not known.
+        tracking_command: how one looks at that store.
     """
 
     campaign: str
@@ -44,6 +49,11 @@ class ReportInputs:
     training: Path | None = None
     performance: Sequence[Path] = ()
     resources: Sequence[Mapping[str, Any]] = ()
+    baseline: Sequence[Path] = ()
+    baseline_name: str = ""
+    runs: Sequence[Mapping[str, Any]] = ()
+    tracking_uri: str = ""
+    tracking_command: str = ""
 
 
 def read_json(path: Path) -> Any:

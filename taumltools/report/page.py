@@ -11,12 +11,14 @@ from typing import Any
 from taumltools.evaluation.artefact import load_performance
 from taumltools.report.content import Plot, Section, plots
 from taumltools.report.datasets import datasets_section, spectra_section
-from taumltools.report.embed import library, plots_json
+from taumltools.report.differences import differences_section
+from taumltools.report.embed import library, packed, plots_json
 from taumltools.report.features import features_section
 from taumltools.report.inputs import ReportInputs
 from taumltools.report.performance import efficiency_section, scores_section, working_points_section
 from taumltools.report.resources import provenance_section, resources_section, settings_section, total_time
 from taumltools.report.roc import roc_section
+from taumltools.report.runs import runs_section
 from taumltools.report.summary import headline, leading
 from taumltools.report.training import training_section
 
@@ -37,6 +39,7 @@ def sections(inputs: ReportInputs) -> list[Section]:
         The sections; those whose input is missing say so.
     """
     performances = ordered([load_performance(Path(path)) for path in inputs.performance])
+    baseline = [load_performance(Path(path)) for path in inputs.baseline]
     evaluation = inputs.config.evaluation
     return [
         headline(performances, inputs.config.report),
@@ -44,7 +47,9 @@ def sections(inputs: ReportInputs) -> list[Section]:
         working_points_section(performances, evaluation),
         efficiency_section(performances, evaluation),
         scores_section(performances),
+        *([differences_section(performances, baseline, inputs.baseline_name, evaluation)] if baseline else []),
         training_section(inputs),
+        runs_section(inputs),
         features_section(inputs),
         datasets_section(inputs),
         spectra_section(inputs),
@@ -106,7 +111,7 @@ def render_sections(found: Sequence[Section], inputs: ReportInputs, *, title: st
         total_time=total_time(inputs.resources),
         sections=found,
         plot_id=lambda plot: names[id(plot)],
-        plots_json=plots_json({names[id(plot)]: plot.model for plot in _all_plots(found)}),
+        plots=packed(plots_json({names[id(plot)]: plot.model for plot in _all_plots(found)})),
         library=library(),
         css=_package_text("report.css"),
         script=_package_text("report.js"),

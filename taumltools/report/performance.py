@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,18 @@ from taumltools.config.evaluation import EvaluationConfig
 from taumltools.evaluation.artefact import array
 from taumltools.evaluation.efficiency import MIN_ENTRIES, drawn_bins
 from taumltools.plotstyle import TYPE_COLOURS, TYPE_NAMES
-from taumltools.report.content import Grid, Plot, Section, Table, Tabs, Text, in_sentence, missing, percent, thousands
-from taumltools.report.figures import add_hover, add_legend, float_source, new_figure, step_outline, without_zeros
-from taumltools.report.summary import all_vs, leading, region_words
+from taumltools.report.content import Grid, Plot, Section, Table, Tabs, Text, choose, missing, percent, thousands
+from taumltools.report.figures import (
+    add_hover,
+    add_legend,
+    float_source,
+    name_values,
+    new_figure,
+    sequential_colours,
+    step_outline,
+    without_zeros,
+)
+from taumltools.report.summary import all_vs, region_names
 
 Performance = dict[str, Any]
 
@@ -21,24 +30,46 @@ _HOW = "EvaluatePerformance"
 
 
 def working_points_section(performances: Sequence[Performance], config: EvaluationConfig) -> Section:
-    """What each working point of the leading discriminator achieves."""
-    title, main = "Working points", leading(list(performances))
-    if main is None:
-        return Section("working-points", title, (missing("Working points", _HOW),))
+    """What each working point of each discriminator achieves in each region."""
+    title = "Working points"
+    if not performances:
+        return Section("working-points", title, (missing(title, _HOW),))
     points = config.working_points
     intro = Text(
-        f"{main['title']}, selection score > threshold. Thresholds come from genuine taus of {points.pt[0]:g} < pT < "
-        f"{points.pt[1]:g} GeV in one part of the test events ({percent(points.fraction)}); efficiencies are measured on the "
-        "other part, in the whole region, so they need not equal the target. Brackets: 68% intervals."
+        f"Selection: score > threshold. Thresholds come from genuine taus of {points.pt[0]:g} < pT < {points.pt[1]:g} GeV in "
+        f"one part of the test events ({percent(points.fraction)}); efficiencies are measured on the other part, in the whole "
+        "region, so they need not equal the target. Brackets: 68% intervals."
     )
-    tabs = tuple((f"vs {TYPE_NAMES[vs]}", (_points_table(main, vs),)) for vs in all_vs([main]))
-    return Section("working-points", title, (intro, Tabs("Working points", tabs)))
+    options = [(p["title"], (_by_type("Working points", p, _points_tables),)) for p in performances]
+    return Section("working-points", title, (intro, *_by_discriminator(options)))
 
 
-def _points_table(performance: Performance, vs: str) -> Any:
-    entries = [e for e in performance["working_points"] if e["vs"] == vs]
-    if not entries or not entries[0]["points"]:
-        return Text(f"No working points vs {TYPE_NAMES[vs]} are defined.", note=True)
+def _by_discriminator(options: Sequence[tuple[str, Sequence[Any]]]) -> tuple[Any, ...]:
+    """A choice among discriminators; a single one is named."""
+    named = (Text(f"{options[0][0]}:"),) if len(options) == 1 else ()
+    return (*named, *choose("Discriminator", options))
+
+
+def _by_type(label: str, performance: Performance, make: Callable[[Performance, str], Sequence[Any]]) -> Tabs:
+    """A tab for each fake type that a discriminator is meant for."""
+    found = all_vs([performance])
+    return Tabs(label, tuple((f"vs {TYPE_NAMES[vs]}", tuple(make(performance, vs))) for vs in found))
+
+
+def _points_tables(performance: Performance, vs: str) -> Sequence[Any]:
+    """Tables of the working points by region, those without any left out."""
+    found = [entry for entry in performance["working_points"] if entry["vs"] == vs and entry["points"]]
+    if not found:
+        return (_no_points(vs),)
+    names = region_names([entry["region"] for entry in found])
+    return choose("Region", [(name, (_points_table(e["points"], vs),)) for name, e in zip(names, found, strict=True)])
+
+
+def _no_points(vs: str) -> Text:
+    return Text(f"No working points vs {TYPE_NAMES[vs]} are defined.", note=True)
+
+
+def _points_table(points: Sequence[dict[str, Any]], vs: str) -> Table:
     rows = tuple(
         (
             p["name"],
@@ -47,12 +78,9 @@ def _points_table(performance: Performance, vs: str) -> Any:
             _interval(p["efficiency"]),
             _interval(p["misid"]),
         )
-        for p in entries[0]["points"]
+        for p in points
     )
-    region = entries[0]["region"]
-    modes = ", ".join(str(mode) for mode in region["decay_modes"])
-    heads = ("Name", "Threshold", "Target", "Efficiency for taus", f"Misidentification of {TYPE_NAMES[vs]}")
-    return Table(heads, rows, caption=f"Against {TYPE_NAMES[vs]}, {region_words(region)}, decay modes {modes}.")
+    return Table(("Name", "Threshold", "Target", "Efficiency for taus", f"Misidentification of {TYPE_NAMES[vs]}"), rows)
 
 
 def _interval(efficiency: dict[str, Any]) -> str:
@@ -65,27 +93,29 @@ def _interval(efficiency: dict[str, Any]) -> str:
 
 
 def efficiency_section(performances: Sequence[Performance], config: EvaluationConfig) -> Section:
-    """Efficiency and misidentification probability of all working points against each variable."""
-    title, main = "Efficiency", leading(list(performances))
-    if main is None:
+    """Efficiency and misidentification probability of the working points of each discriminator against each variable."""
+    title = "Efficiency"
+    if not performances:
         return Section("efficiency", title, (missing("Efficiencies", _HOW),))
-    tabs = []
-    for vs in all_vs([main]):
-        panels = [
-            Plot(_efficiency_plot(main, vs, kind, variable, config))
+
+    def panels(performance: Performance, vs: str) -> Sequence[Any]:
+        found = [
+            Plot(_efficiency_plot(performance, vs, kind, variable, config))
             for variable in config.efficiency
             for kind in ("tau", vs)
-            if any(e["vs"] == vs and e["variable"] == variable for e in main["efficiencies"])
+            if any(e["vs"] == vs and e["variable"] == variable for e in performance["efficiencies"])
         ]
-        tabs.append((f"vs {TYPE_NAMES[vs]}", (Grid(tuple(panels)),)))
+        return (Grid(tuple(found)) if found else _no_points(vs),)
+
+    options = [(p["title"], (_by_type("Efficiency", p, panels),)) for p in performances]
     excluded = ", ".join(str(mode) for mode in config.cuts.no_decay_modes)
     modes = f"all decay modes but {excluded}" if excluded else "all decay modes"
     intro = Text(
-        f"Left: genuine taus that pass working points ({in_sentence(main['title'])}); right: fakes that pass; {modes}. "
-        f"Vertical bars are 68% intervals. Where no fake passes, a triangle marks the upper end of the interval. Bins with "
-        f"fewer than {MIN_ENTRIES} candidates are left empty."
+        f"Left: genuine taus that pass working points; right: fakes that pass; {modes}. A click on a name shows or hides a "
+        "working point. Vertical bars are 68% intervals. Where no fake passes, a triangle marks the upper end of the "
+        f"interval. Bins with fewer than {MIN_ENTRIES} candidates are left empty."
     )
-    return Section("efficiency", title, (intro, Tabs("Efficiency", tuple(tabs))))
+    return Section("efficiency", title, (intro, *_by_discriminator(options)))
 
 
 def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str, config: EvaluationConfig) -> Any:
@@ -97,8 +127,9 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
         binning.label, y_label, log_x=binning.log, log_y=not is_tau, y_range=(0, 1.03) if is_tau else None
     )
     if binning.values:
-        _name_values(plot, binning.ticks)
+        name_values(plot, binning.ticks)
     legend, dots, limits = [], [], []
+    shown = config.style.points_of(vs, [entry["working_point"] for entry in entries])
     for entry, colour in zip(entries, sequential_colours(len(entries)), strict=True):
         edges, value = array(entry["edges"]), array(entry["efficiency"])
         used, limit = drawn_bins(value, array(entry["entries"]), log_axis=not is_tau)
@@ -116,6 +147,8 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
         if limit.any():
             limits.append(_draw_limits(plot, centre[limit], upper[limit], colour, name))
             bars.append(limits[-1])
+        for renderer in bars:
+            renderer.visible = name in shown
         if used.any() or limit.any():
             legend.append((name, bars))
     add_legend(plot, legend)
@@ -130,35 +163,29 @@ def _efficiency_plot(performance: Performance, vs: str, kind: str, variable: str
     return plot
 
 
-def _name_values(plot: Any, names: Sequence[str]) -> None:
-    """Names in the middle of bins of single values."""
-    plot.xaxis.ticker = [i + 0.5 for i in range(len(names))]
-    plot.xaxis.major_label_overrides = {i + 0.5: name for i, name in enumerate(names)}
-
-
 def _draw_limits(plot: Any, x: np.ndarray, upper: np.ndarray, colour: str, name: str) -> Any:
     """Triangles at the upper end of intervals that begin at zero."""
     source = float_source(x=x, y=upper)
     return plot.scatter("x", "y", source=source, marker="inverted_triangle", size=6, color=colour, name=name)
 
 
-def sequential_colours(count: int) -> list[str]:
-    """Colours from light to dark for an ordered family of curves (viridis, without its yellow end)."""
-    from bokeh.palettes import Viridis256
-
-    return [Viridis256[i] for i in np.linspace(215, 0, max(count, 2)).astype(int)[:count]]
-
-
 def scores_section(performances: Sequence[Performance]) -> Section:
-    """Score distributions of taus and fakes, and the confusion matrix."""
-    title, main = "Scores", leading(list(performances))
-    if main is None:
+    """Score distributions of taus and fakes of each discriminator, and the confusion matrix of a network."""
+    title = "Scores"
+    if not performances:
         return Section("scores", title, (missing("Score distributions", _HOW),))
-    by_vs = {entry["vs"]: entry for entry in main["scores"]}
-    panels = [Plot(_score_plot(by_vs[vs]), title=f"vs {TYPE_NAMES[vs]}") for vs in all_vs([main])]
-    intro = Text(f"{main['title']}: score against each type of fake, each type normalised to one.")
-    matrix = [_confusion(main["confusion"])] if main["confusion"] else [missing("The confusion matrix", _HOW)]
-    return Section("scores", title, (intro, Grid(tuple(panels), columns=3), *matrix))
+    intro = Text("Score against each type of fake, each type normalised to one.")
+    options = [(p["title"], _scores_of(p)) for p in performances]
+    return Section("scores", title, (intro, *_by_discriminator(options)))
+
+
+def _scores_of(performance: Performance) -> list[Any]:
+    by_vs = {entry["vs"]: entry for entry in performance["scores"]}
+    panels = [Plot(_score_plot(by_vs[vs]), title=f"vs {TYPE_NAMES[vs]}") for vs in all_vs([performance]) if vs in by_vs]
+    if not panels:
+        return [Text("This discriminator has working points only, no score.")]
+    matrix = [_confusion(performance["confusion"])] if performance["confusion"] else []
+    return [Grid(tuple(panels), columns=3), *matrix]
 
 
 def _score_plot(entry: dict[str, Any]) -> Any:

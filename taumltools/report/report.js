@@ -1,10 +1,29 @@
-// Turns alternatives into tabs, puts the plots into their places, and keeps a picture of each
+// Turns alternatives into tabs or behind a list, puts the plots into their places, and keeps a picture of each
 // plot for printing, because a drawing of fixed width does not fit paper.
 "use strict";
 
-function makeTabs(tabs) {
-  const list = tabs.querySelector(".tab-list");
-  const parts = [...tabs.querySelectorAll(":scope > .tab")];
+let items = [];
+const drawn = new Map();
+
+const placeOf = (item) => document.getElementById(item.target_id);
+const isOpen = (item) => !placeOf(item).closest(".closed");
+const atLeisure = () => new Promise((resolve) => (window.requestIdleCallback ?? setTimeout)(resolve));
+
+function draw(item) {
+  if (!drawn.has(item)) {
+    drawn.set(item, Bokeh.embed.embed_item(item).then((views) =>
+      // Bokeh adds a root for its own messages; the plot is the one that was asked for.
+      [...views].find((one) => one.model.id === item.root_id)));
+  }
+  return drawn.get(item);
+}
+
+function show(parts, chosen) {
+  parts.forEach((part, i) => part.classList.toggle("closed", i !== chosen));
+  items.filter(isOpen).forEach(draw);
+}
+
+function makeButtons(list, parts) {
   const buttons = parts.map((part) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -14,7 +33,7 @@ function makeTabs(tabs) {
     return button;
   });
   const choose = (chosen) => {
-    parts.forEach((part, i) => part.classList.toggle("closed", i !== chosen));
+    show(parts, chosen);
     buttons.forEach((button, i) => {
       button.setAttribute("aria-selected", String(i === chosen));
       button.tabIndex = i === chosen ? 0 : -1;
@@ -30,8 +49,22 @@ function makeTabs(tabs) {
       buttons[next].focus();
     });
   });
-  tabs.classList.add("ready");
   choose(0);
+}
+
+function makeSelect(select, parts) {
+  parts.forEach((part) => select.add(new Option(part.dataset.name)));
+  select.addEventListener("change", () => show(parts, select.selectedIndex));
+  select.selectedIndex = 0;
+  show(parts, 0);
+}
+
+function makeTabs(tabs) {
+  const parts = [...tabs.querySelectorAll(":scope > .tab")];
+  const list = tabs.querySelector(":scope > .tab-list");
+  if (list) makeButtons(list, parts);
+  else makeSelect(tabs.querySelector(":scope > .choice > select"), parts);
+  tabs.classList.add("ready");
 }
 
 async function takePicture(place, view) {
@@ -58,18 +91,24 @@ function keepPicture(place, view) {
   return takePicture(place, view);
 }
 
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
 async function drawPlots() {
-  const items = JSON.parse(document.getElementById("plots-json").textContent);
-  const drawn = [];
-  for (const item of Object.values(items)) {
-    const views = await Bokeh.embed.embed_item(item);
-    // Bokeh adds a root for its own messages; the plot is the one that was asked for.
-    const view = [...views].find((one) => one.model.id === item.root_id);
-    drawn.push([document.getElementById(item.target_id), view]);
+  items = Object.values(await unpack(document.getElementById("plots").textContent));
+  for (const item of items.filter(isOpen)) await draw(item);
+  document.body.dataset.ready = "true";
+  // Closed plots and pictures for paper come when there is time, so that the page can be read meanwhile.
+  for (const item of items) {
+    await atLeisure();
+    await keepPicture(placeOf(item), await draw(item));
   }
-  for (const [place, view] of drawn) await keepPicture(place, view);
+  document.body.dataset.complete = "true";
 }
 
 Bokeh.set_log_level("error");
 document.querySelectorAll(".tabs").forEach(makeTabs);
-drawPlots().then(() => { document.body.dataset.ready = "true"; });
+drawPlots();

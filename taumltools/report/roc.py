@@ -1,4 +1,4 @@
-"""Section on ROC curves: a panel for each fake type with the ratio to the reference, and areas."""
+"""Section on ROC curves: by region a panel for each fake type with the ratio to the reference, and areas."""
 
 from __future__ import annotations
 
@@ -8,40 +8,50 @@ from typing import Any
 import numpy as np
 
 from taumltools.config.evaluation import AxesConfig, EvaluationConfig
-from taumltools.evaluation.artefact import array, find_curve, find_points
+from taumltools.errors import InputError
+from taumltools.evaluation.artefact import find_curve, regions_of
+from taumltools.evaluation.roc_data import RocPlot, RocSeries, make_roc_plot
 from taumltools.plotstyle import SERIES_COLOURS, SERIES_DASHES, TYPE_NAMES
-from taumltools.report.content import Grid, Plot, Section, Table, Text, in_sentence, missing, thousands
+from taumltools.report.content import Grid, Plot, Section, Table, Text, choose, in_sentence, missing, thousands
 from taumltools.report.figures import add_hover, add_legend, add_title, float_source, more_ticks, new_figure, thin
-from taumltools.report.summary import all_vs, leading_curve, region_words
+from taumltools.report.summary import all_vs, region_names, region_title
 
 Performance = dict[str, Any]
 
 
 def roc_section(performances: Sequence[Performance], config: EvaluationConfig) -> Section:
-    """ROC curves against each fake type with the ratio to the reference, and a table of areas."""
+    """ROC curves against each fake type with the ratio to the reference, by region, and a table of areas."""
     title = "ROC curves"
     if not performances:
         return Section("roc", title, (missing("ROC curves", "EvaluatePerformance"),))
     cuts = config.cuts
     intro = Text(
         f"Test sample, {cuts.pt[0]:g} < pT < {cuts.pt[1]:g} GeV, |η| < {cuts.abs_eta:g}, |dz| < {cuts.abs_dz:g} cm. Lower is "
-        "better. Bands are 68% intervals, dots are working points of the network. Click on a name to hide a curve."
+        "better. Bands are 68% intervals, dots are working points. Click on a name to hide a curve."
     )
-    modes = ", ".join(str(mode) for mode in config.regions.decay_modes[0])
+    regions = regions_of(performances)
     selected = Text(
-        f"Plots and summary: {region_words(_leading_region(config))}, decay modes {modes}. {_counted(config)}"
+        f"The summary above: {region_title(regions[0])}. {_counted(config)}" if regions else _counted(config)
     )
-    panels = []
+    options = [
+        (name, _panels(performances, region, config))
+        for name, region in zip(region_names(regions), regions, strict=True)
+    ]
+    return Section("roc", title, (intro, selected, *choose("Region", options), _areas(performances)))
+
+
+def _panels(performances: Sequence[Performance], region: dict[str, Any], config: EvaluationConfig) -> list[Any]:
+    """A panel for each fake type that has something to draw in a region."""
+    found = []
     for vs in all_vs(performances):
-        axes = config.style.axes_of(vs)
-        parts: list[Any] = [_roc_plot(performances, vs, axes)]
-        ratio = _ratio_plot(performances, vs, axes, parts[0].x_range)
-        panels.append(Plot(_stack([*parts, ratio] if ratio else parts), title=f"vs {TYPE_NAMES[vs]}"))
-    return Section("roc", title, (intro, selected, Grid(tuple(panels), columns=3), _areas(performances)))
-
-
-def _leading_region(config: EvaluationConfig) -> dict[str, Any]:
-    return {name: getattr(config.regions, name)[0] for name in ("pt", "abs_eta")}
+        try:
+            content = make_roc_plot(performances, vs, region)
+        except InputError:
+            continue  # noted in the table of areas
+        found.append(Plot(roc_figure(content, config.style.axes_of(vs)), title=f"vs {TYPE_NAMES[vs]}"))
+    return (
+        [Grid(tuple(found), columns=3)] if found else [Text("There are no taus and fakes in this region.", note=True)]
+    )
 
 
 def _counted(config: EvaluationConfig) -> str:
@@ -53,30 +63,39 @@ def _counted(config: EvaluationConfig) -> str:
     return f"{counted}: numbers depend on the mixture and the pT spectrum of the test datasets, see Datasets below."
 
 
-def _stack(parts: list[Any]) -> Any:
+def roc_figure(content: RocPlot, axes: AxesConfig) -> Any:
+    """ROC curves of one fake type and region, below them their ratio to the reference if there is one.
+
+    Args:
+        content: what it shows.
+        axes: ranges.
+
+    Returns:
+        A bokeh model.
+    """
     from bokeh.layouts import column
 
-    return column(*parts, sizing_mode="stretch_width")
+    curves = _roc_plot(content, axes)
+    ratio = [_ratio_plot(content, axes, curves.x_range)] if content.reference is not None else []
+    return column(curves, *ratio, sizing_mode="stretch_width")
 
 
-def _roc_plot(performances: Sequence[Performance], vs: str, axes: AxesConfig) -> Any:
+def _roc_plot(content: RocPlot, axes: AxesConfig) -> Any:
     plot = new_figure(
         "Efficiency for genuine taus",
-        f"Misidentification of {TYPE_NAMES[vs]}",
+        f"Misidentification of {TYPE_NAMES[content.vs]}",
         log_y=True,
         x_range=axes.efficiency,
         y_range=axes.misid,
         height=340,
     )
     legend, lines, dots = [], [], []
-    for i, performance in enumerate(performances):
-        curve = leading_curve(performance, vs)
-        if curve is None:
-            continue
-        drawn, marks = _draw_roc(plot, performance, curve, i)
-        legend.append((performance["title"], [*drawn, *marks]))
-        lines.append(drawn[1])
-        dots += marks
+    for i, series in enumerate(content.series):
+        drawn = _draw_roc(plot, series, i)
+        marks = _draw_points(plot, series.points, SERIES_COLOURS[i % 5])
+        legend.append((series.title, [*drawn, *marks]))
+        lines += drawn[1:]
+        dots += marks[:1]
     add_legend(plot, legend, columns=2)
     add_hover(plot, lines, [("", "$name"), ("efficiency", "@x{0.000}"), ("misid.", "@y{0.00000}")])
     add_hover(
@@ -87,45 +106,35 @@ def _roc_plot(performances: Sequence[Performance], vs: str, axes: AxesConfig) ->
     return plot
 
 
-def _draw_roc(plot: Any, performance: Performance, curve: dict[str, Any], i: int) -> tuple[list[Any], list[Any]]:
-    """Band and line, and the dots of the working points of a network."""
-    names = ("true_positive_rate", "false_positive_rate", "false_positive_rate_low", "false_positive_rate_high")
-    tpr, fpr, low, high = (array(curve[name]) for name in names)
-    shown = fpr > 0
-    floor = np.maximum(low[shown], 1e-7)
-    tpr, fpr, low, high = thin(tpr[shown], fpr[shown], floor, high[shown])
+def _draw_roc(plot: Any, series: RocSeries, i: int) -> list[Any]:
+    """Band and line; nothing of a discriminator that has only working points."""
+    shown = series.fpr > 0
+    if not shown.any():
+        return []
+    floor = np.maximum(series.low[shown], 1e-7)
+    tpr, fpr, low, high = thin(series.tpr[shown], series.fpr[shown], floor, series.high[shown])
     colour = SERIES_COLOURS[i % 5]
     source = float_source(x=tpr, y=fpr, low=low, high=high)
     band = plot.varea("x", "low", "high", source=source, fill_color=colour, fill_alpha=0.18)
-    line = plot.line(
-        "x",
-        "y",
-        source=source,
-        line_color=colour,
-        line_width=2,
-        line_dash=SERIES_DASHES[i % 5],
-        name=performance["title"],
-    )
-    if performance["score"] != "network":
-        return [band, line], []
-    return [band, line], _draw_points(plot, find_points(performance, curve["vs"], curve["region"]), colour)
+    look = {"line_color": colour, "line_width": 2, "line_dash": SERIES_DASHES[i % 5]}
+    return [band, plot.line("x", "y", source=source, name=series.title, **look)]
 
 
-def _draw_points(plot: Any, points: list[dict[str, Any]], colour: str) -> list[Any]:
+def _draw_points(plot: Any, points: Sequence[dict[str, Any]], colour: str) -> list[Any]:
+    """Dots of working points, and bars of their intervals."""
     from bokeh.models import ColumnDataSource
 
-    known = [p for p in points if p["efficiency"]["value"] is not None and p["misid"]["value"]]
-    if not known:
+    if not points:
         return []
     columns = {
-        "x": [p["efficiency"]["value"] for p in known],
-        "y": [p["misid"]["value"] for p in known],
-        "threshold": [p["threshold"] for p in known],
-        "name": [p["name"] for p in known],
-        "x0": [p["efficiency"]["low"] for p in known],
-        "x1": [p["efficiency"]["high"] for p in known],
-        "y0": [max(p["misid"]["low"], 1e-7) for p in known],
-        "y1": [p["misid"]["high"] for p in known],
+        "x": [p["efficiency"]["value"] for p in points],
+        "y": [p["misid"]["value"] for p in points],
+        "threshold": [p["threshold"] for p in points],
+        "name": [p["name"] for p in points],
+        "x0": [p["efficiency"]["low"] for p in points],
+        "x1": [p["efficiency"]["high"] for p in points],
+        "y0": [max(p["misid"]["low"], 1e-7) for p in points],
+        "y1": [p["misid"]["high"] for p in points],
     }
     source = ColumnDataSource(columns)
     bars = [
@@ -135,29 +144,25 @@ def _draw_points(plot: Any, points: list[dict[str, Any]], colour: str) -> list[A
     return [plot.scatter("x", "y", source=source, size=7, color=colour), *bars]
 
 
-def _ratio_plot(performances: Sequence[Performance], vs: str, axes: AxesConfig, x_range: Any) -> Any:
-    """Ratio to the reference, None if no curve has one."""
-    drawn = [(i, p, c) for i, p in enumerate(performances) if (c := leading_curve(p, vs)) and c["ratio"]]
-    if not drawn:
-        return None
-    reference = drawn[0][1]["reference"][vs]
-    title = next((p["title"] for p in performances if p["discriminator"] == reference), reference)
+def _ratio_plot(content: RocPlot, axes: AxesConfig, x_range: Any) -> Any:
+    """Ratio of each curve to the reference."""
     plot = new_figure("Efficiency for genuine taus", "Ratio", log_y=axes.ratio_log, x_range=x_range, height=200)
-    add_title(plot, f"Ratio to {in_sentence(title)}")
+    add_title(plot, f"Ratio to {in_sentence(content.reference.title if content.reference else '')}")
     lines, low, high = [], 1.0, 1.0
-    for i, performance, curve in drawn:
-        names = ("true_positive_rate", "ratio", "error")
-        columns = [array(curve["ratio"][name]) for name in names]
-        inside = (columns[0] >= axes.efficiency[0]) & (columns[0] <= axes.efficiency[1])
-        x, y, error = thin(*(column[inside] for column in columns))
+    for i, series in enumerate(content.series):
+        if series.ratio is None:
+            continue
+        inside = (series.ratio[0] >= axes.efficiency[0]) & (series.ratio[0] <= axes.efficiency[1])
+        x, y, error = thin(*(column[inside] for column in series.ratio))
         # On a log axis a band that reaches zero would take all the room.
         source = float_source(x=x, y=y, low=np.maximum(y - error, y / 3), high=y + error)
         above = y[y > 0]
         low, high = min(low, above.min(initial=low) / 2), max(high, 2 * above.max(initial=high))
         colour = SERIES_COLOURS[i % 5]
         plot.varea("x", "low", "high", source=source, fill_color=colour, fill_alpha=0.18)
-        lines.append(plot.line("x", "y", source=source, line_color=colour, line_width=2, name=performance["title"]))
-    span = plot.line(list(axes.efficiency), [1, 1], line_color=SERIES_COLOURS[1], line_dash="dashed")
+        lines.append(plot.line("x", "y", source=source, line_color=colour, line_width=2, name=series.title))
+    place = next((i for i, series in enumerate(content.series) if series.is_reference), 1)
+    span = plot.line(list(axes.efficiency), [1, 1], line_color=SERIES_COLOURS[place % 5], line_dash="dashed")
     span.level = "underlay"
     if axes.ratio_log:
         more_ticks(plot, low, high)
@@ -168,6 +173,8 @@ def _ratio_plot(performances: Sequence[Performance], vs: str, axes: AxesConfig, 
 def _areas(performances: Sequence[Performance]) -> Table:
     """Areas by region and fake type, a column for each discriminator."""
     rows: list[tuple[str, ...]] = []
+    every = regions_of(performances)
+    names = region_names(every)
     for vs in all_vs(performances):
         meant = [p for p in performances if vs in p["vs"]]
         for first in (curve for curve in meant[0]["curves"] if curve["vs"] == vs):
@@ -175,8 +182,8 @@ def _areas(performances: Sequence[Performance]) -> Table:
             areas = ["–" if c is None else f"{c['auc']:.4f} ± {c['auc_error']:.4f}" for c in curves]
             known = next((c for c in curves if c is not None), None)
             counts = (thousands(known["n_tau"]), thousands(known["n_fake"])) if known else ("–", "–")
-            modes = ", ".join(str(mode) for mode in first["region"]["decay_modes"])
-            rows.append((TYPE_NAMES[vs].capitalize(), region_words(first["region"]), modes, *counts, *areas))
+            words = names[every.index(first["region"])]
+            rows.append((TYPE_NAMES[vs].capitalize(), words, *counts, *areas))
     caption = "Area under the curve (AUC) by region: the probability that a genuine tau scores higher than a fake."
-    heads = ("vs", "Region", "Decay modes", "Taus", "Fakes", *(p["title"] for p in performances))
-    return Table(heads, tuple(rows), caption=caption, text_columns=3)
+    heads = ("vs", "Region", "Taus", "Fakes", *(p["title"] for p in performances))
+    return Table(heads, tuple(rows), caption=caption, text_columns=2)

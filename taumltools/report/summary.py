@@ -61,6 +61,35 @@ def region_words(region: dict[str, Any]) -> str:
     return f"pT {pt_low:g} to {pt_high:g} GeV, |η| {eta_low:g} to {eta_high:g}"
 
 
+def region_title(region: dict[str, Any]) -> str:
+    """A region as text, with its decay modes and datasets.
+
+    Examples:
+        >>> region_title({"pt": [20, 100], "abs_eta": [0, 2.3], "decay_modes": [0, 1], "datasets": "top"})
+        'pT 20 to 100 GeV, |η| 0 to 2.3, decay modes 0, 1, top'
+    """
+    return ", ".join(_region_parts(region))
+
+
+def _region_parts(region: dict[str, Any]) -> list[str]:
+    modes = ", ".join(str(mode) for mode in region["decay_modes"])
+    return [*region_words(region).split(", "), f"decay modes {modes}", *filter(None, [region.get("datasets", "")])]
+
+
+def region_names(regions: Sequence[dict[str, Any]]) -> list[str]:
+    """Short names of regions: only what they do not all share, and always the range of pT.
+
+    Examples:
+        >>> cuts = {"abs_eta": [0, 2.3], "decay_modes": [0, 1]}
+        >>> region_names([{"pt": [20, 100], **cuts}, {"pt": [100, 1000], **cuts}])
+        ['pT 20 to 100 GeV', 'pT 100 to 1000 GeV']
+    """
+    parts = [_region_parts(region) for region in regions]
+    return [
+        ", ".join(p for i, p in enumerate(own) if i == 0 or not all(p in other for other in parts)) for own in parts
+    ]
+
+
 def headline(performances: list[Performance], config: ReportConfig) -> Section:
     """Headline numbers.
 

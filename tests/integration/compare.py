@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from taumltools.report.embed import plots_of
+
 TIMES = {"wall_s", "cpu_s", "peak_rss_mb", "started", "created", "date"}
 """Keys of JSON products that hold what a run cost or when it was."""
 
@@ -115,5 +117,5 @@ COSTS = re.compile(r'\["y",\[(?:"[A-Z]\w+",?)+\]\],\["right",\[[^\]]*\]\]')
 
 def page_numbers(text: str) -> list[str]:
     """The data of the page's figures, long runs of numbers or of encoded arrays; what the tasks cost is left out."""
-    text = COSTS.sub("", text)
+    text = COSTS.sub("", text + json.dumps(plots_of(text), separators=(",", ":")))
     return re.findall(r'"data":"[A-Za-z0-9+/=]{40,}"|\[(?:-?[\d.e+-]+,){8,}-?[\d.e+-]+\]', text)

@@ -6,7 +6,7 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,8 +147,8 @@ def _write(record: RunRecord, store: TrackingStore, run: Any, nested: str) -> st
     run_id = str(run.info.run_id)
     new = {name: value for name, value in record.params.items() if clean_name(name) not in run.data.params}
     _log_params(client, run_id, new)
-    _log_points(client, run_id, missing_points(client, run, record.points))
-    _log_files(client, run_id, record)
+    log_points(client, run_id, missing_points(client, run, record.points))
+    log_files(client, run_id, record.files())
     if record.end is None:
         client.update_run(run_id, status=record.status)
     else:
@@ -176,7 +176,8 @@ def missing_points(client: Any, run: Any, points: Sequence[Point]) -> list[Point
     return [point for point in points if (clean_name(point.name), point.step) not in known]
 
 
-def _log_points(client: Any, run_id: str, points: Sequence[Point]) -> None:
+def log_points(client: Any, run_id: str, points: Sequence[Point]) -> None:
+    """Write values of metrics into a run of a store."""
     from mlflow.entities import Metric
 
     for start in range(0, len(points), 10 * BATCH):
@@ -209,9 +210,8 @@ def _log_data(record: RunRecord, client: Any, run_id: str) -> None:
         client.log_inputs(run_id, inputs)
 
 
-def _log_files(client: Any, run_id: str, record: RunRecord) -> None:
-    """Copy the artefacts; one call for all, since each call may cost a connection."""
-    files = record.files()
+def log_files(client: Any, run_id: str, files: Mapping[str, Path]) -> None:
+    """Copy files by their path in the artefacts; one call for all, since each call may cost a connection."""
     if not files:
         return
     with tempfile.TemporaryDirectory(prefix="tauml-import-") as folder:

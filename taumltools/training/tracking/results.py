@@ -8,12 +8,13 @@ import fnmatch
 import html
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from taumltools.errors import ConfigError, InputError
 from taumltools.training.tracking.importing import origin_of
+from taumltools.training.tracking.record import RunRecord
 from taumltools.training.tracking.stores import TrackingStore
 
 ALWAYS = ("run", "model", "status", "started", "minutes", "run_id", "experiment")
@@ -22,7 +23,7 @@ ALWAYS = ("run", "model", "status", "started", "minutes", "run_id", "experiment"
 TEXT_COLUMNS = ("run", "model", "status", "minutes", "parameters")
 """Columns that are shown first, where nothing else is asked for."""
 
-FIGURES = ("best_val_loss", "best_val_auc_*", "best_loss")
+FIGURES = ("best_val_loss", "best_val_auc_*", "test_auc_*", "best_loss")
 """Figures of runs of this project that are shown, where nothing else is asked for."""
 
 OTHER_FIGURES = ("val_loss", "loss", "val_weighted_tau_crossentropy_v2", "weighted_tau_crossentropy_v2")
@@ -60,7 +61,14 @@ class Results:
         return "\n".join(line.rstrip() for line in lines) + "\n"
 
     def as_html(self, title: str) -> str:
-        """One page that needs nothing else; a click on a heading sorts."""
+        """One page that needs nothing else; a click on a heading sorts.
+
+        Args:
+            title: of the page.
+
+        Returns:
+            The page.
+        """
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         body = "\n".join("<tr>" + "".join(_cell(row.get(name)) for name in self.columns) + "</tr>" for row in self.rows)
         return PAGE.format(title=html.escape(title), head=head, body=body)
@@ -114,21 +122,50 @@ def _search(store: TrackingStore, ids: list[str], condition: str) -> list[Any]:
 
 
 def _row(run: Any, experiment: str) -> Row:
-    info, tags, params = run.info, run.data.tags, dict(run.data.params)
-    end = info.end_time or info.start_time
+    info = run.info
+    times = (info.start_time, info.end_time)
+    names = (info.run_name, info.status, origin_of(run), experiment)
+    return _known(*names, *times, run.data.tags, run.data.params, run.data.metrics)
+
+
+def record_row(record: RunRecord) -> Row:
+    """What is known of a run that is in no store of mlflow, from its log, in the same words.
+
+    Args:
+        record: the run.
+
+    Returns:
+        Its row, as one of :func:`collect`.
+    """
+    last = {point.name: point.value for point in sorted(record.points, key=lambda point: (point.step, point.time))}
+    names = (record.name, record.status, record.run_id, record.experiment)
+    return _known(*names, record.start, record.end, record.tags, record.params, last)
+
+
+def _known(
+    name: str,
+    status: str,
+    run_id: str,
+    experiment: str,
+    start: int,
+    end: int | None,
+    tags: Mapping[str, str],
+    params: Mapping[str, str],
+    metrics: Mapping[str, float],
+) -> Row:
     always = {
-        "run": info.run_name,
+        "run": name,
         "model": tags.get("model") or params.get("model.name") or params.get("model_name", ""),
-        "status": info.status,
-        "started": datetime.datetime.fromtimestamp(info.start_time / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M"),
-        "minutes": round((end - info.start_time) / 60000, 1),
-        "run_id": origin_of(run),
+        "status": status,
+        "started": datetime.datetime.fromtimestamp(start / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M"),
+        "minutes": round(((end or start) - start) / 60000, 1),
+        "run_id": run_id,
         "experiment": experiment,
     }
-    figures = dict(run.data.metrics)
+    figures = dict(metrics)
     if "parameters" not in figures and "n_train_params" in params:
-        figures["parameters"] = params["n_train_params"]
-    return params | {name: int(v) if name == "parameters" else v for name, v in figures.items()} | always
+        figures["parameters"] = float(params["n_train_params"])
+    return dict(params) | {k: int(v) if k == "parameters" else v for k, v in figures.items()} | always
 
 
 def choose(rows: Sequence[Row], columns: Sequence[str] = (), sort: str = "") -> Results:
@@ -172,6 +209,12 @@ def _usual(rows: Sequence[Row], known: Sequence[str]) -> list[str]:
 def differing(rows: Sequence[Row]) -> list[str]:
     """Names of the settings in which runs differ.
 
+    Args:
+        rows: one per run.
+
+    Returns:
+        The names, sorted.
+
     Examples:
         >>> differing([{"run": "a", "seed": "1", "dropout": "0.1"}, {"run": "b", "seed": "1", "dropout": "0.2"}])
         ['dropout']
@@ -194,6 +237,12 @@ def _order(value: Any) -> tuple[int, float, str]:
 
 def shown(value: Any) -> str:
     """A value as people read it.
+
+    Args:
+        value: any.
+
+    Returns:
+        A few digits of a number, else its text.
 
     Examples:
         >>> shown(0.123456789), shown(1151378), shown("x"), shown(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ from taumltools.features.flat import make_flat, write_flat
 from taumltools.features.scaling import make_scaling, sum_features
 from taumltools.report.datasets import load_spectra
 from taumltools.report.inputs import ReportInputs
+from taumltools.report.runs import read_runs
 from taumltools.sampling.spectra import count_spectra
+from taumltools.training.tracking import RunDescription, start_run
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
 from tests.unit.sampling.builders import plan_datasets
@@ -65,14 +68,28 @@ def make_training(folder: Path) -> Path:
     return folder
 
 
-def make_performance(folder: Path, config: CampaignConfig, entries: int) -> list[Path]:
-    predictions = mock_predictions(entries, seed=3)
+def make_performance(folder: Path, config: CampaignConfig, entries: int, seed: int = 3) -> list[Path]:
+    predictions = mock_predictions(entries, seed=seed)
     paths = []
     for name in config.evaluation.discriminators:
         paths.append(folder / name / "performance.json")
-        paths[-1].parent.mkdir()
+        paths[-1].parent.mkdir(parents=True)
         save_performance(paths[-1], evaluate(predictions, config.evaluation, name))
     return paths
+
+
+def make_runs(store: Path) -> list[dict]:
+    """Logs of two trainings that differ in a setting, one of them ended, as trainings write them."""
+    for number, (identity, dropout) in enumerate((("0a", 0.1), ("0b", 0.2))):
+        log = store / "mock" / "Training" / "v1" / identity / "work" / "tracking"
+        tags = {"model": "deepset", "version": "v1"}
+        run = start_run(RunDescription(log, "mock", f"deepset-mock-v1-{identity}", tags))
+        run.log_params({"model": {"dropout": dropout}, "training": {"epochs": 1}})
+        run.log_metrics({"loss": 0.5, "val_loss": 0.4 - 0.1 * number}, 1)
+        if number == 0:
+            run.log_summary({"best_val_loss": 0.4, "best_val_auc_jet": 0.9, "parameters": 1234}, 1)
+        run.finish()
+    return read_runs(store, "mock", "v1")
 
 
 def make_resources() -> list[dict]:
@@ -124,9 +141,19 @@ def make_inputs(folder: Path, *, tuples: int = 1500, predictions: int = 6000) ->
         training=make_training(folder / "model"),
         performance=make_performance(folder, config, predictions),
         resources=make_resources(),
+        runs=make_runs(folder / "store"),
+        tracking_uri="sqlite:////data/mlflow/mlflow.db",
+        tracking_command="mlflow ui --backend-store-uri sqlite:////data/mlflow/mlflow.db",
     )
 
 
 @pytest.fixture(scope="session")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
     return make_inputs(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="session")
+def compared(inputs: ReportInputs, tmp_path_factory: pytest.TempPathFactory) -> ReportInputs:
+    """The same with a baseline, which has other candidates."""
+    folder = tmp_path_factory.mktemp("baseline")
+    return replace(inputs, baseline=make_performance(folder, inputs.config, 5000, seed=8), baseline_name="v0")

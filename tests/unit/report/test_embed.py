@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from taumltools.report.embed import library, plots_json, renumbered
+from taumltools.report.embed import library, packed, plots_json, plots_of, renumbered
 from taumltools.report.figures import add_hover, add_legend, new_figure
 
 
@@ -41,7 +41,18 @@ def test_every_reference_is_defined_before_it_is_used():
 
 
 def test_text_cannot_end_its_element():
-    assert "<" not in plots_json({"plot-1": make_plot("</script><b>")})
+    text = plots_json({"plot-1": make_plot("</script><b>")})
+    assert "<" not in packed(text)
+    page = f'<script type="text/plain" id="plots">{packed(text)}</script><script>x</script>'
+    assert plots_of(page) == json.loads(text)
+
+
+def test_glyphs_have_one_look_only():
+    """What others look like when one is selected was a third of all models."""
+    line, *_ = json.loads(plots_json({"plot-1": make_plot("a")}))["plot-1"]["doc"]["roots"][0]["attributes"][
+        "renderers"
+    ]
+    assert line["attributes"]["nonselection_glyph"] == line["attributes"]["muted_glyph"] == "auto"
 
 
 def test_tuples_are_renumbered_too():

@@ -11,13 +11,13 @@ from bokeh.models import LogScale
 from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.artefact import load_performance
 from taumltools.evaluation.roc import make_roc
-from taumltools.report.content import Cards, Facts, Grid, Section, Table, Tabs, Text, plots
+from taumltools.report.content import Cards, Choice, Facts, Grid, Section, Table, Tabs, Text, pieces, plots
 from taumltools.report.datasets import datasets_section, display_edges, load_spectra, spectra_section
 from taumltools.report.features import features_section, make_distribution
-from taumltools.report.figures import thin
+from taumltools.report.figures import sequential_colours, thin
 from taumltools.report.inputs import ReportInputs
 from taumltools.report.page import ordered, sections
-from taumltools.report.performance import efficiency_section, scores_section, sequential_colours, working_points_section
+from taumltools.report.performance import efficiency_section, scores_section, working_points_section
 from taumltools.report.resources import costs, provenance_section, resources_section, settings_section
 from taumltools.report.roc import roc_section
 from taumltools.report.summary import all_vs, headline, leading, stored_roc
@@ -31,7 +31,7 @@ def performances(inputs: ReportInputs) -> list[dict]:
 
 
 def first(section: Section, kind: type) -> object:
-    return next(item for item in section.items if isinstance(item, kind))
+    return next(item for item in pieces(section.items) if isinstance(item, kind))
 
 
 def number(text: str) -> int:
@@ -83,18 +83,43 @@ def test_stored_roc_is_the_curve():
     assert float(again.fpr_at(0.7)) == float(roc.fpr_at(0.7))
 
 
-def test_roc_section_has_three_panels_and_all_areas(performances: list[dict], inputs: ReportInputs):
+def test_roc_section_has_three_panels_a_region_and_all_areas(performances: list[dict], inputs: ReportInputs):
     section = roc_section(performances, inputs.config.evaluation)
-    assert [plot.title for plot in plots(section.items)] == ["vs jets", "vs electrons", "vs muons"]
+    choice = first(section, Choice)
+    assert [name for name, _ in choice.options] == [
+        "pT 20 to 1000 GeV", "pT 20 to 50 GeV", "pT 50 to 100 GeV", "pT 100 to 1000 GeV"
+    ]  # fmt: skip
+    for _, inside in choice.options:
+        assert [plot.title for plot in plots(inside)] == ["vs jets", "vs electrons", "vs muons"]
     table = first(section, Table)
     assert len(table.rows) == 12
-    assert {row[2] for row in table.rows} == {"0, 1, 2, 10, 11"}
+    assert [row[1] for row in table.rows[:4]] == [name for name, _ in choice.options]
     assert table.columns[-3:] == ("Charged isolation", "ECAL fraction", "Calorimeter fraction")
     jets, muons = table.rows[0], table.rows[-1]
-    assert table.columns[5] == "Network"
-    assert jets[5].startswith(f"{performances[0]['curves'][8]['auc']:.4f}")
+    assert table.columns[4] == "Network"
+    assert jets[4].startswith(f"{performances[0]['curves'][8]['auc']:.4f}")
     assert muons[-3:-1] == ("–", "–")
     assert "±" in muons[-1]
+
+
+def test_each_region_draws_its_own_curves(performances: list[dict], inputs: ReportInputs):
+    """The first one was drawn whatever region was chosen."""
+    choice = first(roc_section(performances, inputs.config.evaluation), Choice)
+    drawn = [next(plots(inside)).model.children[0].renderers[1].data_source.data["y"] for _, inside in choice.options]
+    expected = [c["false_positive_rate"] for c in performances[0]["curves"] if c["vs"] == "jet"]
+    for y, stored in zip(drawn, expected, strict=True):
+        assert float(y[0]) == pytest.approx(next(value for value in stored if value > 0), rel=1e-5)
+
+
+def test_region_without_fakes_says_so(performances: list[dict], inputs: ReportInputs):
+    network = performances[0]
+    empty = network["curves"][1]["region"]
+    bare = network | {
+        "curves": [c | {"missing": "no fakes"} if c["region"] == empty else c for c in network["curves"]],
+        "working_points": [w | {"points": []} if w["region"] == empty else w for w in network["working_points"]],
+    }
+    options = dict(first(roc_section([bare], inputs.config.evaluation), Choice).options)
+    assert [item.note for item in options["pT 20 to 50 GeV"]] == [True]
 
 
 @pytest.mark.parametrize(
@@ -121,32 +146,64 @@ def test_ratio_axis_has_round_ticks(performances: list[dict], inputs: ReportInpu
 
 
 def test_ratio_panel_only_with_reference(performances: list[dict], inputs: ReportInputs):
-    bare = [p | {"curves": [c | {"ratio": None} if c["vs"] == "mu" else c for c in p["curves"]]} for p in performances]
-    jets, _, muons = (plot.model for plot in plots(roc_section(bare, inputs.config.evaluation).items))
+    bare = [p for p in performances if p["discriminator"] != "calo_fraction"]
+    options = first(roc_section(bare, inputs.config.evaluation), Choice).options
+    jets, _, muons = (plot.model for plot in plots(options[0][1]))
     assert len(jets.children) == 2
     assert jets.children[1].title.text == "Ratio to charged isolation"
     assert jets.children[0].x_range is jets.children[1].x_range
     assert len(muons.children) == 1
 
 
-def test_working_points_table(performances: list[dict], inputs: ReportInputs):
-    tabs = first(working_points_section(performances, inputs.config.evaluation), Tabs)
+def test_discriminator_with_working_points_only_is_drawn_as_dots(performances: list[dict], inputs: ReportInputs):
+    network = performances[0]
+    bits = network | {
+        "discriminator": "bits", "title": "Bits", "score": "", "points_from": "bits", "vs": ["jet"], "scores": [],
+        "curves": [{"vs": c["vs"], "region": c["region"], "missing": "x", "auc": None} for c in network["curves"]],
+    }  # fmt: skip
+    jets = next(plots(roc_section([network, bits], inputs.config.evaluation).items)).model.children[0]
+    legend = {item.label.value: len(item.renderers) for item in jets.above[0].items}
+    assert legend == {"Network": 5, "Bits": 3}
+    options = dict(first(scores_section([network, bits]), Choice).options)
+    assert options["Bits"][0].text == "This discriminator has working points only, no score."
+
+
+def test_working_points_of_every_discriminator_type_and_region(performances: list[dict], inputs: ReportInputs):
+    choice = first(working_points_section(performances, inputs.config.evaluation), Choice)
+    assert [name for name, _ in choice.options] == [p["title"] for p in performances]
+    (tabs,) = choice.options[0][1]
     assert [name for name, _ in tabs.tabs] == ["vs jets", "vs electrons", "vs muons"]
-    rows = tabs.tabs[0][1][0].rows
+    (regions,) = tabs.tabs[0][1]
+    assert len(regions.options) == 4
+    rows = regions.options[0][1][0].rows
     assert [row[2] for row in rows] == ["98%", "95%", "90%", "80%", "70%", "60%", "50%", "40%"]
     assert rows[0][3].count("%") == 1
+    assert rows != regions.options[1][1][0].rows
 
 
 def test_working_points_may_be_undefined(performances: list[dict], inputs: ReportInputs):
-    bare = performances[0] | {"working_points": []}
-    tabs = first(working_points_section([bare], inputs.config.evaluation), Tabs)
-    assert tabs.tabs[0][1][0].note
+    bare = performances[0] | {"working_points": [], "efficiencies": []}
+    for make in (working_points_section, efficiency_section):
+        tabs = first(make([bare], inputs.config.evaluation), Tabs)
+        assert tabs.tabs[0][1][0].note
 
 
 def test_efficiency_has_taus_and_fakes_of_each_variable(performances: list[dict], inputs: ReportInputs):
     section = efficiency_section(performances, inputs.config.evaluation)
     variables = len(inputs.config.evaluation.efficiency)
-    assert len(list(plots(section.items))) == 3 * 2 * variables
+    options = first(section, Choice).options
+    assert [len(list(plots(inside))) for _, inside in options] == [3 * 2 * variables] + [2 * variables] * 3
+
+
+def test_chosen_working_points_are_drawn_and_the_others_wait_for_a_click(
+    performances: list[dict], inputs: ReportInputs
+):
+    """Eight of them at once were crowded."""
+    config = inputs.config.evaluation
+    figure = next(plots(efficiency_section(performances, config).items)).model
+    shown = {item.label.value: item.renderers[0].visible for item in figure.above[0].items}
+    assert list(shown) == [p["name"] for p in performances[0]["working_points"][8]["points"]]
+    assert [name for name, visible in shown.items() if visible] == list(config.style.points["jet"])
 
 
 def glyphs(section: Section, vs: str, panel: int) -> list:
@@ -170,12 +227,14 @@ def test_efficiency_leaves_out_small_bins_and_marks_limits(performances: list[di
     assert "fewer than 10 candidates are left empty" in first(section, Text).text
 
 
-def test_scores_and_confusion(performances: list[dict]):
+def test_scores_of_every_discriminator_and_confusion(performances: list[dict]):
     section = scores_section(performances)
+    options = dict(first(section, Choice).options)
+    assert [len(list(plots(inside))) for inside in options.values()] == [3, 1, 1, 1]
+    assert not [item for item in pieces(options["ECAL fraction"]) if isinstance(item, Table)], "no matrix of a variable"
     table = first(section, Table)
     for i, row in enumerate(table.rows):
         assert table.shades[i][1 + i] == pytest.approx(float(row[1 + i].strip("%")) / 100, abs=1e-3)
-    assert scores_section(performances[1:]).items[-1].note, "a single variable has no confusion matrix"
 
 
 def test_jets_come_first(performances: list[dict]):
@@ -325,7 +384,7 @@ def test_provenance(inputs: ReportInputs):
 def test_whatever_is_missing_is_named(inputs: ReportInputs):
     found = sections(ReportInputs("mock", "v1", inputs.config))
     notes = [item.text for section in found for item in section.items if isinstance(item, Text) and item.note]
-    assert len([s for s in found if any(getattr(i, "note", False) for i in s.items)]) == 11
+    assert len([s for s in found if any(getattr(i, "note", False) for i in s.items)]) == 12
     assert "Flat tuples are not available: run ProduceFlatTuples." in notes
     assert not [plot for section in found for plot in plots(section.items)]
 

@@ -1,0 +1,78 @@
+"""All of the evaluation of a campaign with one command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import law
+import luigi
+from law.parameter import NO_STR
+
+from tasks.apply import ApplyTraining
+from tasks.command import CommandTask
+from tasks.evaluation import DeriveWorkingPoints, EvaluatePerformance, PlotEfficiency, PlotROC, PlotScores
+from tasks.store import address
+from tasks.tracking import import_evaluations
+
+STAGES = {
+    "predictions": ApplyTraining,
+    "working points": DeriveWorkingPoints,
+    "performance": EvaluatePerformance,
+    "ROC curves": PlotROC,
+    "efficiencies": PlotEfficiency,
+    "scores": PlotScores,
+}
+"""What the evaluation makes, in the words in which it is announced."""
+
+
+class Evaluation(CommandTask):
+    """Scores, working points, performance and plots of a campaign, and where they are; the report is another task.
+
+    Runs what is missing, brings the numbers into the run of the training in mlflow, and prints the folders; it can be
+    repeated at any time.
+    """
+
+    version = luigi.Parameter(description="human label of this processing, e.g. v1; part of every path")
+    campaign = luigi.Parameter(
+        default="demo", description="which campaign to run: a file of configs/campaign; default: demo"
+    )
+    overrides = luigi.Parameter(
+        default="",
+        description="settings that differ from the campaign's, in hydra's override grammar, separated by blanks; default: none",
+    )
+    workflow = luigi.ChoiceParameter(
+        default=law.NO_STR,
+        choices=[law.NO_STR, "local", "htcondor"],
+        description="where the branches of all stages run: local or htcondor; default: local",
+    )
+    site = luigi.Parameter(
+        default=NO_STR,
+        significant=False,
+        description="where HTCondor runs: a file of configs/site, or the path of your own .yaml; default: $TAUML_SITE, or generic",
+    )
+    compare = law.CSVParameter(default=(), description="other runs in the ROC plots, as of PlotROC; default: none")
+    tracking_uri = luigi.Parameter(default="", significant=False, description="store of mlflow, as of Training")
+
+    def stages(self) -> dict[str, Any]:
+        """All stages as workflows, by what they make."""
+        shared = {name: getattr(self, name) for name in ("version", "campaign", "overrides", "workflow", "site")}
+        more: dict[Any, dict[str, Any]] = {PlotROC: {"compare": self.compare}}
+        return {what: task_class(**shared, **more.get(task_class, {})) for what, task_class in STAGES.items()}
+
+    def requires(self) -> dict[str, Any]:
+        """All stages."""
+        return self.stages()
+
+    def run(self) -> None:
+        """Say where everything is, and bring it into mlflow."""
+        stages = self.stages()
+        width = max(map(len, stages))
+        lines = [
+            f"{what.ljust(width)}  {task.n_branches():3d}  {address(task.folder)}" for what, task in stages.items()
+        ]
+        sys.stdout.write("\n".join([f"evaluation of {self.campaign} {self.version}", *lines]) + "\n")
+        sys.stdout.flush()
+        if stages["predictions"].campaign_config.training.tracking.enabled:
+            import_evaluations(self.campaign, self.version, self.tracking_uri)
+        self.done = True
