@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import shlex
 import typing
 from pathlib import Path
@@ -16,6 +17,10 @@ from taumltools.errors import ConfigError, nearest_names
 
 CONFIG_DIR = Path(__file__).resolve().parents[2] / "configs"
 """The folder of all YAML groups, beside the package in the checkout."""
+
+
+SETTING = re.compile(r"\w+(\.[\w-]+)+=")
+"""An override of one setting; without a dot it may be the choice of a group."""
 
 
 def available_campaigns(config_dir: Path = CONFIG_DIR) -> list[str]:
@@ -31,14 +36,17 @@ def _resolve(campaign: str, overrides: tuple[str, ...], config_dir: Path) -> dic
 
     try:
         with initialize_config_dir(config_dir=str(config_dir), version_base="1.3"):
-            config = compose(config_name=f"campaign/{campaign}", overrides=list(overrides))
+            # hydra's "++": a setting may be overridden whether the YAML names it or it has its default; pydantic knows
+            # which settings there are
+            anywhere = [f"++{override}" if SETTING.match(override) else override for override in overrides]
+            config = compose(config_name=f"campaign/{campaign}", overrides=anywhere)
             return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
     except (HydraException, OmegaConfBaseException) as error:
         where = f"with overrides {' '.join(overrides)!r} " if overrides else ""
         raise ConfigError(
             f"campaign '{campaign}' {where}cannot be composed: {error}\n"
             f"Settings and their groups are in {config_dir}; an override looks like 'training.epochs=5', "
-            "a new key needs '+key=value', another option of a group 'model=NAME'."
+            "another option of a group like 'model=NAME'."
         ) from error
 
 
