@@ -32,6 +32,7 @@ DEVELOPMENT = [
     "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "ruff", "mypy", "import-linter",
     "types-PyYAML", "types-tqdm", "scikit-learn",
     "jax",  # the second backend of Keras that networks are tested with
+    "playwright",  # looks at the report in Chromium
 ]  # fmt: skip
 
 setup(

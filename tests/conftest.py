@@ -6,10 +6,19 @@ import logging
 
 import pytest
 
+from tests.browser import browser
 from tests.condor.fixtures import pool, pool_factory, pytest_collection_modifyitems
 from tests.xrootd import xrootd_server, xrootd_software, xrootd_world
 
-__all__ = ["pool", "pool_factory", "pytest_collection_modifyitems", "xrootd_server", "xrootd_software", "xrootd_world"]
+__all__ = [
+    "browser",
+    "pool",
+    "pool_factory",
+    "pytest_collection_modifyitems",
+    "xrootd_server",
+    "xrootd_software",
+    "xrootd_world",
+]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import pytest
 
@@ -20,8 +19,6 @@ from taumltools.report.inputs import ReportInputs
 from taumltools.training.tracking import RunDescription
 from taumltools.training.tracking.record import read_log
 from tests.unit.htt.case import SMALL, make_files
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def make(folder, overrides=""):
@@ -102,23 +99,19 @@ def test_binary_network_without_importance(tmp_path):
     assert "roc_auc_signal / test" in metrics
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 @pytest.mark.parametrize("width", [400, 1280])
-def test_in_a_browser(made, tmp_path, width):
-    playwright = pytest.importorskip("playwright.sync_api", reason="the python package playwright is not installed")
+def test_in_a_browser(made, tmp_path, width, browser):
     write_htt_report(tmp_path / "htt.html", made[0])
     errors: list[str] = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto((tmp_path / "htt.html").as_uri())
-        page.wait_for_function("() => document.body.dataset.ready === 'true'", timeout=120_000)
-        places = page.locator(".plot")
-        assert all(places.nth(i).locator("canvas").count() for i in range(places.count()))
-        page.locator("#scores [role=tab]").nth(1).click()
-        assert page.locator("#scores .tab").nth(1).locator("figure").first.is_visible()
-        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
-        browser.close()
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((tmp_path / "htt.html").as_uri())
+    page.wait_for_function("() => document.body.dataset.complete === 'true'", timeout=300_000)
+    places = page.locator(".plot")
+    assert all(places.nth(i).locator("canvas").count() for i in range(places.count()))
+    page.locator("#scores [role=tab]").nth(1).click()
+    assert page.locator("#scores .tab").nth(1).locator("figure").first.is_visible()
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+    page.close()
     assert errors == []
