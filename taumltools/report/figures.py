@@ -91,7 +91,7 @@ def more_ticks(plot: Any, low: float, high: float) -> None:
     from bokeh.models import FixedTicker, NumeralTickFormatter
 
     plot.yaxis.ticker = FixedTicker(ticks=log_ticks(low, high))
-    plot.yaxis.formatter = NumeralTickFormatter(format="0[.]0000")
+    plot.yaxis.formatter = NumeralTickFormatter(format="0.[0000]")
 
 
 def _round_ticks(axis: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from taumltools.evaluation.tracking import find_evaluations, runs_of_models
-from taumltools.report.content import Facts, Section, Table, Text, missing, thousands
+from taumltools.report.content import Section, Table, Text, missing, thousands
 from taumltools.report.inputs import ReportInputs, read_json
 from taumltools.training.tracking.record import PRODUCT_MARK, find_logs, read_log
 from taumltools.training.tracking.results import TEXT_COLUMNS, choose, record_row, shown
@@ -101,12 +101,10 @@ def _where(inputs: ReportInputs) -> Sequence[Any]:
     served = inputs.tracking_uri.startswith(("http://", "https://"))
     lead = "the server" if served else "the files of the training, where this machine has them"
     first = inputs.runs[0]
-    facts = (
+    rows = (
         ("Store of mlflow", inputs.tracking_uri),
         ("To look at it", inputs.tracking_command),
         ("To find a run there, search for", f"tags.`tauml.run_id` = '{first['run_id']}'"),
     )
-    return (
-        Text(f"Names lead to {lead}. mlflow gives a run another id in each store; these are in the tag tauml.run_id:"),
-        Facts(facts),
-    )
+    words = f"Names lead to {lead}. mlflow gives a run another id in each store; these are in the tag tauml.run_id:"
+    return (Text(words), Table(("What", "Value"), rows, text_columns=2))

@@ -10,7 +10,7 @@ import pytest
 
 from taumltools.evaluation.artefact import save_performance
 from taumltools.evaluation.tracking import runs_of_models
-from taumltools.report.content import Facts, Table, Text
+from taumltools.report.content import Table, Text
 from taumltools.report.inputs import ReportInputs
 from taumltools.report.runs import read_runs, runs_section
 from tests.unit.evaluation.test_tracking import artefact
@@ -34,7 +34,7 @@ def test_every_training_is_a_row_with_what_differs(inputs: ReportInputs):
 
 
 def test_runs_say_how_to_find_them(inputs: ReportInputs):
-    facts = dict(next(item for item in runs_section(inputs).items if isinstance(item, Facts)).facts)
+    facts = dict(runs_section(inputs).items[-1].rows)
     assert facts["Store of mlflow"] == "sqlite:////data/mlflow/mlflow.db"
     assert facts["To look at it"].startswith("mlflow ui --backend-store-uri sqlite:////data")
     assert str(inputs.runs[0]["run_id"]) in facts["To find a run there, search for"]

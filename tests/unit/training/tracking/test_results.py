@@ -7,7 +7,8 @@ import pytest
 from taumltools.errors import ConfigError, InputError
 from taumltools.training.tracking import start_run
 from taumltools.training.tracking.importing import import_logs
-from taumltools.training.tracking.results import choose, collect
+from taumltools.training.tracking.record import read_log
+from taumltools.training.tracking.results import choose, collect, record_row
 from tests.unit.training.tracking.conftest import fill
 
 pytestmark = pytest.mark.filterwarnings(
@@ -112,3 +113,15 @@ def test_runs_of_other_programs_are_shown_by_their_own_figures(new_store, tmp_pa
 def test_wrong_questions_are_explained(store, call, error, message):
     with pytest.raises(error, match=message):
         call(store)
+
+
+def test_a_log_gives_the_row_that_its_run_has_in_a_store(new_store, describe):
+    run = start_run(describe("deepset-a", tags={"model": "deepset"}))
+    run.log_params({"model": {"dropout": "0.1"}})
+    for step, loss in ((1, 0.5), (2, 0.25)):
+        run.log_metrics({"loss": loss}, step)
+    run.log_summary({"best_val_loss": 0.25, "parameters": 5}, 2)
+    run.finish()
+    store = new_store()
+    import_logs([run.directory], store)
+    assert [record_row(read_log(run.directory))] == collect(store)
