@@ -194,7 +194,7 @@ def test_settings_open_on_demand(page: Any):
 @pytest.mark.parametrize("width", [400, 768, 1280])
 def test_no_horizontal_scroll(screen: Any, width: int):
     screen.set_viewport_size({"width": width, "height": 900})
-    screen.wait_for_function(f"() => document.querySelector('.plot').clientWidth <= {width}")
+    screen.wait_for_function(f"() => document.querySelector('.plot').clientWidth <= {width}", timeout=120_000)
     screen.wait_for_timeout(500)
     assert screen.evaluate(WIDTH) <= width
 
