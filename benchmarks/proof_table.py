@@ -66,7 +66,7 @@ def of_network(overrides: str, version: str, campaign: str, config: Any) -> Entr
     figures = json.loads((model / "metrics.json").read_text())
     history = json.loads((model / "history.json").read_text())
     name = dict(word.split("=", 1) for word in overrides.split())["model"]
-    about = {"seconds": figures["wall_s"], "epochs": len(history), "parameters": figures["parameters"]}
+    about = {"seconds": figures["wall_s"], "epochs": len(history["epoch"]), "parameters": figures["parameters"]}
     return Entry(name, _frame(sorted(paths), config), about)
 
 

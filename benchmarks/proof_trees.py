@@ -38,20 +38,21 @@ SETTINGS = BoostingConfig(
 class Trees:
     """Scores flat tuples as a network does."""
 
-    def __init__(self, booster: object, rounds: int) -> None:
-        self.booster, self.rounds = booster, rounds
+    def __init__(self, booster: object, rounds: int, names: list[str]) -> None:
+        self.booster, self.rounds, self.names = booster, rounds, names
 
     def predict(self, flat: FlatTuples, batch_size: int = 0) -> np.ndarray:  # noqa: ARG002 - as networks have it
         """Probabilities of e, mu, tau, jet, float32, shape (n, 4); all rows at once."""
-        inputs = np.stack(list(flat.taus.values()), axis=1)
+        inputs = np.stack([flat.taus[name] for name in self.names], axis=1)
         return np.asarray(self.booster.predict(inputs, num_iteration=self.rounds), np.float32)  # type: ignore[attr-defined]
 
 
-def read(paths: list[Path], fraction: float) -> tuple[FitSet, FitSet]:
+def read(paths: list[Path], names: list[str], fraction: float) -> tuple[FitSet, FitSet]:
     """Training and validation sample.
 
     Args:
         paths: flat tuples.
+        names: scalar features, in this order.
         fraction: share of events that validate.
 
     Returns:
@@ -60,7 +61,7 @@ def read(paths: list[Path], fraction: float) -> tuple[FitSet, FitSet]:
     inputs, target, side = [], [], []
     for path in paths:
         with FlatFile(path) as file:
-            inputs.append(file.matrix("taus", file.layout()["taus"], 0, file.entries).T)
+            inputs.append(file.matrix("taus", names, 0, file.entries).T)
             index = file.read_index()
         target.append(index["tau_type"].astype(int))
         side.append(in_first_part(index["run"], index["lumi"], index["evt"], fraction))
@@ -83,16 +84,17 @@ def main() -> None:
 
     task = Training(version=words.version, campaign=words.campaign)
     campaign = load_campaign(words.campaign)
+    names = list(campaign.features.blocks()["taus"])
     started = time.perf_counter()
-    train, validation = read(task.upstream()["flat"].paths(), campaign.training.validation_fraction)
+    train, validation = read(task.upstream()["flat"].paths(), names, campaign.training.validation_fraction)
     booster, rounds, _ = fit_boosting(train, validation, 4, [], SETTINGS, lambda figures, step: print(step, figures))
     seconds = time.perf_counter() - started
     folder = words.out / "trees"
-    folder.mkdir(parents=True, exist_ok=True)
-    booster.save_model(folder / "model.txt", num_iteration=rounds)
+    (folder / "model").mkdir(parents=True, exist_ok=True)
+    booster.save_model(folder / "model/model.txt", num_iteration=rounds)
     about = {"rounds": rounds, "seconds": seconds, "train": len(train.target), "validation": len(validation.target)}
     (folder / "about.json").write_text(json.dumps(about | {"features": train.inputs.shape[1], "seed": SETTINGS.seed}))
-    score(Trees(booster, rounds), task, campaign.features, list(campaign.evaluation.columns), folder)
+    score(Trees(booster, rounds, names), task, campaign.features, list(campaign.evaluation.columns), folder)
     print(about)
 
 
@@ -103,7 +105,13 @@ def score(trees: Trees, task: object, features: FeaturesConfig, columns: list[st
     for dataset in datasets_of(task, "test", ProduceTuples):  # type: ignore[arg-type]
         path = folder / f"predictions_{dataset.dataset}.h5"
         apply_network(
-            folder, dataset.paths(), path, features=features, columns=columns, dataset=dataset.dataset, network=trees
+            folder / "model",
+            dataset.paths(),
+            path,
+            features=features,
+            columns=columns,
+            dataset=dataset.dataset,
+            network=trees,
         )
 
 
