@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,6 @@ import pytest
 
 from taumltools.report.inputs import ReportInputs
 from taumltools.report.page import write_report
-
-playwright = pytest.importorskip("playwright.sync_api", reason="the python package playwright is not installed")
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH")
 
 PLOTS_READY = "() => document.body.dataset.ready === 'true'"
 """What is open is drawn."""
@@ -29,15 +22,6 @@ AXES_NAMED = """name => Bokeh.documents.map(document => JSON.stringify(document.
 DRAWN = """() => [...document.querySelectorAll(".plot")].filter(place => !place.closest(".closed"))
     .map(place => place.childElementCount > 0)"""
 WIDTH = "() => document.documentElement.scrollWidth"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        # No sandbox: it needs rights that containers rarely have, and the page is our own.
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
