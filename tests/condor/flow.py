@@ -106,11 +106,14 @@ class Flow:
         subprocess.run(self._run("Source"), env=self.env, cwd=self.root, timeout=60, check=True, capture_output=True)
 
     def start(self, *options: str) -> subprocess.Popen:
-        """Start the driver and do not wait; its output goes to a file."""
+        """Start the driver and do not wait; its output goes to a file.
+
+        Ctrl-C works as in a terminal, though a shell that runs the tests in the background has it ignored.
+        """
         self.output = self.plan.with_name(f"driver_{time.time_ns()}.log")
         with self.output.open("w") as file:
             return subprocess.Popen(
-                self.command(*options), env=self.env, cwd=self.root, stdout=file, stderr=subprocess.STDOUT, text=True,
+                ["env", "--default-signal=INT", *self.command(*options)], env=self.env, cwd=self.root, stdout=file, stderr=subprocess.STDOUT, text=True,
                 start_new_session=True,
             )  # fmt: skip
 
