@@ -79,9 +79,27 @@ class Report(PipelineTask):
         parts = self.settings() | {"keys": self.keys(), "compare_to": self.compare_to, "baseline": baseline}
         return identity(parts, [task.identity for task in self.upstream_tasks()])
 
+    def shown(self) -> dict[str, Any]:
+        """What the page shows of the stages in between, by the name it has there."""
+        return {
+            "train_spectra": {task.dataset: task.paths() for task in datasets_of(self, "train", CountSpectra)},
+            "plan": self.need(PlanSampling).path,
+            "merged": self.need(ShuffleMergeSpectral).paths(),
+            "flat": self.need(ProduceFlatTuples).paths(),
+            "scaling": self.need(FeatureScaling).path,
+            "training": self.need(Training).path,
+        }
+
     def input_paths(self) -> list[Path]:
-        """The ends of the chain, and the baseline."""
-        return [*super().input_paths(), *self.baseline]
+        """The ends of the chain, the stages in between, and the baseline."""
+        shown = self.shown()
+        spectra = [path for paths in shown.pop("train_spectra").values() for path in paths]
+        between = [path for paths in shown.values() for path in ([paths] if isinstance(paths, Path) else paths)]
+        return [*super().input_paths(), *spectra, *between, *self.baseline]
+
+    def described_paths(self) -> list[Path]:
+        """Everything upstream, for time and memory."""
+        return [path for task in all_upstream(self) for path in task.paths()]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Collect the artefacts and write the page."""
@@ -94,13 +112,8 @@ class Report(PipelineTask):
             campaign=self.campaign,
             version=self.version,
             config=self.campaign_config,
-            train_spectra={task.dataset: task.paths() for task in datasets_of(self, "train", CountSpectra)},
             test_spectra={task.dataset: task.paths() for task in self.upstream()["test_spectra"]},
-            plan=self.need(PlanSampling).path,
-            merged=self.need(ShuffleMergeSpectral).paths(),
-            flat=self.need(ProduceFlatTuples).paths(),
-            scaling=self.need(FeatureScaling).path,
-            training=self.need(Training).path,
+            **self.shown(),
             performance=self.upstream()["performance"].paths(),
             resources=[read for task in all_upstream(self) for read in sidecars(task)],
             baseline=self.baseline,

@@ -218,6 +218,18 @@ def test_report_is_one_selfcontained_page(finished):
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")  # mlflow 3.17 itself
+def test_a_report_was_not_made_without_the_mirror_of_its_store(finished, tmp_path):
+    """It read the plan, parts, network and side-cars, but asked for the evaluation only."""
+    server = shutil.copytree(finished[0], tmp_path / "server")
+    place = {"TAUML_STORE": f"file://{server}", "TAUML_MIRROR": str(tmp_path / "mirror")}
+    done = law(tmp_path / "home", "Report", "--overrides", "report.title=Again", more=place)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    (again,) = {*products(server, "Report", "report.html")} - {
+        server / path.relative_to(finished[0]) for path in products(finished[0], "Report", "report.html")
+    }
+    assert "Again" in again.read_text()
+
+
 def test_mlflow_knows_the_run(finished):
     import mlflow
 
