@@ -22,6 +22,9 @@ from taumltools.errors import InputError, StoreError
 DATABASE = "mlflow.db"
 """Name of the database in a folder that is given as a store."""
 
+PATIENCE = 20.0
+"""Seconds that a server has for its first answer."""
+
 
 @dataclass(frozen=True)
 class TrackingStore:
@@ -189,10 +192,27 @@ def open_store(text: str, *, must_exist: bool = False) -> TrackingStore:
         return TrackingStore(uri, _client(uri), folder)
 
 
+def _refuse_silent_server(uri: str) -> None:
+    """Whatever it answers is an answer; of a server that gives none, mlflow itself would ask for four minutes."""
+    import ssl
+    from urllib.error import HTTPError, URLError
+    from urllib.request import urlopen
+
+    try:
+        urlopen(uri, timeout=PATIENCE).close()
+    except HTTPError:
+        return
+    except (URLError, OSError) as error:
+        if not isinstance(getattr(error, "reason", None), ssl.SSLError):
+            raise StoreError(f"the server of mlflow {uri} does not answer: {error}") from error
+
+
 def _client(uri: str) -> Any:
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
+    if uri.startswith(("http:", "https:")):
+        _refuse_silent_server(uri)
     # Making the tables of a new SQLite file is reported line by line; users need not read it.
     for name in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

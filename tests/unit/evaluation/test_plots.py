@@ -74,6 +74,10 @@ def test_efficiency_has_taus_left_and_fakes_right(performances: list[dict], conf
     assert [t.get_text() for t in right.get_xticklabels()] == ["20", "50", "100", "200", "500", "1000"]
     assert "misidentification" in right.get_ylabel()
     names = [text.get_text() for text in right.get_legend().get_texts()]
+    assert names == list(config.style.points["jet"]) == ["VVVLoose", "Loose", "Tight", "VVTight"]
+    every = replace(config.style, points={})
+    right = plot_efficiency(performances[0], "jet", "tau_pt", config.efficiency["tau_pt"], every).axes[1]
+    names = [text.get_text() for text in right.get_legend().get_texts()]
     assert names == list(config.working_points.targets["jet"])
     with pytest.raises(InputError, match="no efficiency vs jet against npv"):
         plot_efficiency(performances[0], "jet", "npv", config.efficiency["tau_pt"], config.style)
