@@ -82,6 +82,8 @@ def merge_starts(counts: np.ndarray, target: float) -> np.ndarray:
     starts, done = [0], 0.0
     while sums[-1] - done >= 2 * target:
         last = int(np.searchsorted(sums, done + target))
+        while sums[last] - done < target:  # done + target is rounded
+            last += 1
         done = float(sums[last])
         if sums[-1] - done < target:
             break

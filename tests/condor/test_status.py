@@ -23,8 +23,6 @@ def status(flow: Flow, *options: str) -> dict:
 
 
 def test_status_follows_the_queue_when_no_driver_does(pool, tmp_path):
-    import htcondor2
-
     flow = Flow(pool, tmp_path, n=4, plan={"0": ["sleep 1"], "*": ["sleep 600"]})
     driver = flow.start()
     try:
@@ -42,14 +40,12 @@ def test_status_follows_the_queue_when_no_driver_does(pool, tmp_path):
     assert seen["next_command"] == seen["command"]
 
     ids = {job["TaumlBranch"]: f"{job['ClusterId']}.{job['ProcId']}" for job in flow.jobs()}
-    schedd = htcondor2.Schedd()
-    schedd.act(htcondor2.JobAction.Hold, [ids[1]], reason=("enough", 1))
-    schedd.act(htcondor2.JobAction.Remove, [ids[2]], reason=("enough", 1))
+    pool.hold(ids[1], "enough")
+    pool.remove(ids[2], "enough")
     pool.wait_until(lambda: len(flow.jobs()) == 2, 30)
     counts = status(flow)["counts"]
     assert (counts["held"], counts["ending"], counts["running"]) == (1, 1, 1)
     # without the queue, it says what the driver saw
     assert status(flow, "--live", "False")["counts"]["running"] == 3
 
-    schedd.act(htcondor2.JobAction.Remove, list(ids.values()), reason=("end of the test", 1))
-    pool.wait_until(lambda: not flow.jobs(), 60)
+    pool.remove_all(60)
