@@ -77,7 +77,7 @@ def test_task(task_class, parameters, branches, product, needs):
 @pytest.mark.parametrize(("task_class", "parameters", "branches", "product", "needs"), TABLE)
 def test_branch_declares_what_it_reads_as_input(task_class, parameters, branches, product, needs):
     branch = make(task_class, **parameters, branch=branches - 1)
-    upstream = {path for task in branch.upstream_tasks() for path in task.paths()}
+    upstream = {path for task in all_upstream(branch) for path in task.paths()}
     assert set(branch.input_paths()) <= upstream
     assert bool(branch.input_paths()) == bool(needs)
     assert branch.output().path == str(branch.path)
