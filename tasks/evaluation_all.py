@@ -7,9 +7,9 @@ from typing import Any
 
 import law
 import luigi
-from law.parameter import NO_STR
 
 from tasks.apply import ApplyTraining
+from tasks.base import PipelineTask
 from tasks.command import CommandTask
 from tasks.evaluation import DeriveWorkingPoints, EvaluatePerformance, PlotEfficiency, PlotROC, PlotScores
 from tasks.store import address
@@ -33,24 +33,11 @@ class Evaluation(CommandTask):
     repeated at any time.
     """
 
-    version = luigi.Parameter(description="human label of this processing, e.g. v1; part of every path")
-    campaign = luigi.Parameter(
-        default="demo", description="which campaign to run: a file of configs/campaign; default: demo"
-    )
-    overrides = luigi.Parameter(
-        default="",
-        description="settings that differ from the campaign's, in hydra's override grammar, separated by blanks; default: none",
-    )
-    workflow = luigi.ChoiceParameter(
-        default=law.NO_STR,
-        choices=[law.NO_STR, "local", "htcondor"],
-        description="where the branches of all stages run: local or htcondor; default: local",
-    )
-    site = luigi.Parameter(
-        default=NO_STR,
-        significant=False,
-        description="where HTCondor runs: a file of configs/site, or the path of your own .yaml; default: $TAUML_SITE, or generic",
-    )
+    version = PipelineTask.version
+    campaign = PipelineTask.campaign
+    overrides = PipelineTask.overrides
+    workflow = PipelineTask.workflow
+    site = PipelineTask.site
     compare = law.CSVParameter(default=(), description="other runs in the ROC plots, as of PlotROC; default: none")
     tracking_uri = luigi.Parameter(default="", significant=False, description="store of mlflow, as of Training")
 

@@ -8,7 +8,7 @@ from typing import Any
 from tasks.base import PipelineTask
 from tasks.finish import announce_report
 from tasks.htt import SAMPLES, TRAINING_SETTINGS, PredictEvents, PreprocessEvents, TrackedTask, TrainEvents
-from tasks.report import all_upstream, sidecars
+from tasks.report import products_upstream
 
 
 class EvaluateEvents(TrackedTask):
@@ -79,13 +79,14 @@ class HttReport(PipelineTask):
 
     def described_paths(self) -> list[Path]:
         """Everything upstream, for time and memory."""
-        return [path for task in all_upstream(self) for path in task.paths()]
+        return products_upstream(self)
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Collect and write."""
         from taumltools.htt.evaluate import load_evaluation
         from taumltools.htt.preprocess import read_account
         from taumltools.report.htt import HttInputs, write_htt_report
+        from taumltools.store import read_sidecar
 
         needed = self.upstream()
         inputs = HttInputs(
@@ -95,7 +96,7 @@ class HttReport(PipelineTask):
             account=read_account(needed["events"].path),
             evaluations=dict(zip(SAMPLES, map(load_evaluation, needed["figures"].paths()), strict=True)),
             models=needed["models"].paths(),
-            resources=[read for task in all_upstream(self) for read in sidecars(task)],
+            resources=[read_sidecar(made) for made in self.described_paths()],
         )
         write_htt_report(path, inputs)
         return {"bytes": path.stat().st_size}

@@ -99,12 +99,13 @@ class Report(PipelineTask):
 
     def described_paths(self) -> list[Path]:
         """Everything upstream, for time and memory."""
-        return [path for task in all_upstream(self) for path in task.paths()]
+        return products_upstream(self)
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Collect the artefacts and write the page."""
         from taumltools.report.page import ReportInputs, write_report
         from taumltools.report.runs import read_runs
+        from taumltools.store import read_sidecar
         from taumltools.training.tracking.stores import store_uri
 
         tracking = tracking_store(self.tracking_uri)
@@ -115,7 +116,7 @@ class Report(PipelineTask):
             test_spectra={task.dataset: task.paths() for task in self.upstream()["test_spectra"]},
             **self.shown(),
             performance=self.upstream()["performance"].paths(),
-            resources=[read for task in all_upstream(self) for read in sidecars(task)],
+            resources=[read_sidecar(made) for made in self.described_paths()],
             baseline=self.baseline,
             baseline_name=self.compare_to,
             runs=read_runs(store_root(), self.campaign, self.version),
@@ -136,12 +137,9 @@ def all_upstream(task: PipelineTask, seen: set[str] | None = None) -> Iterator[P
             yield needed
 
 
-def sidecars(task: PipelineTask) -> Iterator[dict[str, Any]]:
-    """Side-cars of all products of a workflow."""
-    from taumltools.store import read_sidecar
-
-    for path in task.paths():
-        yield read_sidecar(path)
+def products_upstream(task: PipelineTask) -> list[Path]:
+    """All products of everything that ``task`` depends on."""
+    return [path for needed in all_upstream(task) for path in needed.paths()]
 
 
 announce_report(Report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +46,9 @@ def import_runs(folders: Sequence[Path], given: str) -> None:
         given: the store of mlflow as on the command line.
     """
     from taumltools.training.tracking.importing import import_logs
-    from taumltools.training.tracking.stores import open_store
 
-    store = tracking_store(given)
-    try:
-        result = import_logs(folders, open_store(store), parent=os.environ.get("MLFLOW_RUN_ID", ""))
-    except Exception as error:
-        log.warning(
-            "the runs are not in mlflow yet (%s); to import them: law run ImportRuns --tracking-uri %s", error, store
-        )
-        return
-    if result.made or result.renewed:
-        log.info("runs in mlflow: %s; to look at them: %s", result.summary(), show_command(store))
+    parent = os.environ.get("MLFLOW_RUN_ID", "")
+    _into_mlflow("runs", given, lambda store: import_logs(folders, store, parent=parent))
 
 
 def import_evaluations(campaign: str, version: str, given: str) -> None:
@@ -71,22 +62,32 @@ def import_evaluations(campaign: str, version: str, given: str) -> None:
     from taumltools.evaluation.tracking import find_evaluations
     from taumltools.evaluation.tracking import import_evaluations as bring
     from taumltools.training.tracking.record import find_logs
-    from taumltools.training.tracking.stores import open_store
 
-    root, store = store_root(), tracking_store(given)
+    root = store_root()
     logs = find_logs(root, TRAINING_LOGS.format(campaign=campaign, version=version))
     if not logs or not find_evaluations(root, campaign, version):
         return
     import_runs(logs, given)
+    _into_mlflow("evaluations", given, lambda store: bring(root, store, campaign, version))
+
+
+def _into_mlflow(what: str, given: str, act: Callable[[Any], Any]) -> None:
+    """Import something and say so; why it cannot be is a warning with the command that does it later."""
+    from taumltools.training.tracking.stores import open_store
+
+    store = tracking_store(given)
     try:
-        result = bring(root, open_store(store), campaign, version)
+        result = act(open_store(store))
     except Exception as error:
         log.warning(
-            "the evaluation is not in mlflow yet (%s); to import it: law run ImportRuns --tracking-uri %s", error, store
+            "the %s are not in mlflow yet (%s); to import them: law run ImportRuns --tracking-uri %s",
+            what,
+            error,
+            store,
         )
         return
     if result.made or result.renewed:
-        log.info("evaluations in mlflow: %s; to look at them: %s", result.summary(), show_command(store))
+        log.info("%s in mlflow: %s; to look at them: %s", what, result.summary(), show_command(store))
 
 
 class TrackingTask(CommandTask):

@@ -13,7 +13,7 @@ import numpy as np
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
-from taumltools.evaluation.models import StoredModel, model_identity
+from taumltools.evaluation.models import StoredModel, model_identity, open_model
 from taumltools.evaluation.scorers import Scorer
 from taumltools.evaluation.sources import Candidates, open_source, steps
 from taumltools.evaluation.table import PredictionWriter
@@ -117,11 +117,13 @@ class _Account:
         self._by_type = np.zeros(len(TAU_TYPES) + 1, np.int64)
 
     def add(self, chunk: Candidates) -> None:
+        """Count the entries of a chunk."""
         targets = one_hot(chunk.types)
         self.scored += len(chunk.rows)
         self._by_type += np.append(targets.sum(axis=0, dtype=np.int64), np.count_nonzero(~targets.any(axis=1)))
 
     def as_dict(self, allowed: bool) -> dict[str, Any]:
+        """The account as :func:`apply_models` returns it, with candidates trained on if those are allowed."""
         names = [*TAU_TYPES, "none"]
         made = {
             "entries": sum(self.files.values()),
@@ -168,8 +170,11 @@ def apply_network(
         InputError: as for :func:`apply_models`.
     """
     paths = [tuple_paths] if isinstance(tuple_paths, str | Path) else list(tuple_paths)
-    sketch = TrainedOn.find(model_dir) if model_dir.is_dir() else None
-    model = StoredModel(network or _load(model_dir), model_identity(model_dir), trained_on=sketch)
+    if network is None:
+        model = open_model(model_dir, features)
+    else:
+        sketch = TrainedOn.find(model_dir) if model_dir.is_dir() else None
+        model = StoredModel(network, model_identity(model_dir), trained_on=sketch)
     name = f"the network of {model_dir}"
     reading = Reading(features, columns, sample_type, step)
     return apply_models(
@@ -181,12 +186,6 @@ def apply_network(
         batch_size=batch_size,
         allow_training_events=allow_training_events,
     )
-
-
-def _load(model_dir: Path) -> Scorer:
-    from taumltools.training.network import load_network
-
-    return load_network(model_dir)
 
 
 def score_chunk(
