@@ -4,6 +4,7 @@
 
 let items = [];
 const drawn = new Map();
+const pictures = new Map();
 
 const placeOf = (item) => document.getElementById(item.target_id);
 const isOpen = (item) => !placeOf(item).closest(".closed");
@@ -67,28 +68,41 @@ function makeTabs(tabs) {
   tabs.classList.add("ready");
 }
 
+// A new picture takes the place of the old one when it is there: an image whose source changes while it is
+// decoded is an error.
 async function takePicture(place, view) {
-  const blob = await view.export().to_blob();
-  let picture = place.parentElement.querySelector(".paper");
-  if (!picture) {
-    picture = document.createElement("img");
-    picture.className = "paper";
-    picture.alt = "";
+  const picture = new Image();
+  picture.className = "paper";
+  picture.alt = "";
+  picture.src = URL.createObjectURL(await view.export().to_blob());
+  await picture.decode();
+  const old = place.parentElement.querySelector(".paper");
+  if (old) {
+    old.replaceWith(picture);
+    URL.revokeObjectURL(old.src);
+  } else {
     place.after(picture);
   }
-  URL.revokeObjectURL(picture.src);
-  picture.src = URL.createObjectURL(blob);
-  await picture.decode();
   place.classList.add("has-paper");
+}
+
+// Pictures of one plot are made one after the other, so that the last one shows what the plot became.
+function renewPicture(place, view) {
+  const before = pictures.get(place) ?? Promise.resolve();
+  const made = before.then(() => takePicture(place, view)).catch((error) => {
+    console.error(`no picture of ${place.id} for printing: ${error.message}`);
+  });
+  pictures.set(place, made);
+  return made;
 }
 
 function keepPicture(place, view) {
   let timer = null;
   view.model.document.on_change(() => {
     clearTimeout(timer);
-    timer = setTimeout(() => takePicture(place, view), 500);
+    timer = setTimeout(() => renewPicture(place, view), 500);
   });
-  return takePicture(place, view);
+  return renewPicture(place, view);
 }
 
 async function unpack(text) {

@@ -21,6 +21,13 @@ AXES_NAMED = """name => Bokeh.documents.map(document => JSON.stringify(document.
     .filter(text => text.includes(`"axis_label":"${name}"`)).length"""
 DRAWN = """() => [...document.querySelectorAll(".plot")].filter(place => !place.closest(".closed"))
     .map(place => place.childElementCount > 0)"""
+PICTURES_AT_ONCE = """async () => {
+    const item = items.find(isOpen);
+    const [place, view] = [placeOf(item), await draw(item)];
+    await Promise.all([1, 2, 3].map(() => renewPicture(place, view)));
+    const kept = [...place.parentElement.querySelectorAll(".paper")];
+    return kept.map(picture => picture.complete && picture.naturalWidth > 0);
+}"""
 WIDTH = "() => document.documentElement.scrollWidth"
 
 
@@ -195,6 +202,12 @@ def test_paper_has_all_tabs_and_pictures_and_no_controls(screen: Any):
     assert pictures.count() == screen.locator(".plot").count()
     assert all(width > 0 for width in pictures.evaluate_all("all => all.map(one => one.naturalWidth)"))
     assert not screen.locator(".plot.has-paper").first.is_visible()
+
+
+def test_plot_changed_while_its_picture_was_made(page: Any, log: dict):
+    """On a busy machine a plot was laid out again while its picture was decoded, and no plot after it was drawn."""
+    assert page.evaluate(PICTURES_AT_ONCE) == [True]
+    assert log["errors"] == []
 
 
 def test_page_without_inputs_has_no_errors_either(browser: Any, inputs: ReportInputs, tmp_path: Path):
