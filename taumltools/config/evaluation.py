@@ -136,6 +136,8 @@ class EvaluationConfig:
         working_points: how thresholds are chosen.
         required: working points of the other types that are required in addition.
         efficiency: branch to binning of efficiency plots.
+        efficiency_abs_eta: upper limit of abs(tau_eta) in efficiency plots, excluded; None: that of
+            ``cuts``.  CMS draws ROC curves up to 2.5, efficiencies up to 2.3.
         sources: truth type to the datasets it is taken from; a type that is not named is taken
             from all datasets.
         weight: branch that weights entries, empty for equal weights (what CMS does here).
@@ -155,6 +157,7 @@ class EvaluationConfig:
     working_points: WorkingPointsConfig = field(default_factory=WorkingPointsConfig)
     required: RequiredConfig = field(default_factory=RequiredConfig)
     efficiency: dict[str, BinningConfig] = field(default_factory=dict)
+    efficiency_abs_eta: Annotated[float, Field(gt=0)] | None = None
     sources: dict[str, tuple[str, ...]] = field(default_factory=dict)
     weight: str = ""
     columns: tuple[str, ...] = DEFAULT_COLUMNS

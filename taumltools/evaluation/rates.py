@@ -119,6 +119,8 @@ class Pair:
         usable = self.frame.pair(self.vs) & ~self.frame.derive & self.selector.known
         if required.denominator:
             usable &= self.others
+        if self.config.efficiency_abs_eta is not None:
+            usable &= np.abs(self.frame.columns["tau_eta"]) < self.config.efficiency_abs_eta
         items = []
         for kind, flag in (("tau", self.frame.is_tau), (self.vs, ~self.frame.is_tau)):
             rows = np.flatnonzero(usable & flag)

@@ -164,8 +164,8 @@ def required_masks(selectors: Mapping[str, Selector], points: Mapping[str, str],
 
     Args:
         selectors: one discriminator against its fake types.
-        points: fake type to the working point that is required; types that the discriminator is
-            not meant for are left out.
+        points: fake type to the working point that is required of the others; types that the
+            discriminator is not meant for are left out, and one against a single type has no others.
         title: of the discriminator, for messages.
 
     Returns:
@@ -176,7 +176,7 @@ def required_masks(selectors: Mapping[str, Selector], points: Mapping[str, str],
     """
     passed: dict[str, np.ndarray] = {}
     for vs, name in points.items():
-        if vs not in selectors:
+        if vs not in selectors or len(selectors) == 1:
             continue
         point = selectors[vs].point(name)
         if point is None:
