@@ -66,7 +66,9 @@ def of_network(overrides: str, version: str, campaign: str, config: Any) -> Entr
     figures = json.loads((model / "metrics.json").read_text())
     history = json.loads((model / "history.json").read_text())
     name = dict(word.split("=", 1) for word in overrides.split())["model"]
-    about = {"seconds": figures["wall_s"], "epochs": len(history["epoch"]), "parameters": figures["parameters"]}
+    # Trainings that were interrupted, or stopped while something else was measured, have epochs of any length.
+    seconds = float(np.median(history["wall_s"])) * len(history["wall_s"])
+    about = {"seconds": seconds, "epochs": len(history["epoch"]), "parameters": figures["parameters"]}
     return Entry(name, _frame(sorted(paths), config), about)
 
 

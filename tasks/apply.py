@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -14,7 +15,10 @@ import luigi
 
 from tasks.base import PipelineTask
 from tasks.production import ProduceTuples, datasets_of
+from tasks.store import store_root
 from tasks.training import Training
+
+log = logging.getLogger(__name__)
 
 OWN = "network"
 """Name of this run's network where several models have names."""
@@ -36,25 +40,31 @@ def named(items: Sequence[str]) -> list[tuple[str, str]]:
     return [(item.partition("=")[0], item.partition("=")[2]) if "=" in item else ("", item) for item in items]
 
 
-def other_run(task: PipelineTask, task_class: type[PipelineTask], run: str) -> Any:
-    """The same kind of task of another version or campaign.
+def made_training(campaign: str, version: str) -> Path:
+    """The network of a version as it was trained, with whatever settings it had.
 
     Args:
-        task: who needs it.
-        task_class: its class.
-        run: ``VERSION`` of the same campaign with the same overrides, or ``CAMPAIGN:VERSION``.
+        campaign: its name.
+        version: its label.
 
     Returns:
-        The workflow.
+        Its folder; of several trainings that of the last one.
+
+    Raises:
+        InputError: there is none.
     """
-    campaign, _, version = run.rpartition(":")
-    return task_class(
-        version=version,
-        campaign=campaign or task.campaign,
-        overrides="" if campaign else task.overrides,
-        workflow=task.workflow,
-        site=task.site,
-    )
+    from taumltools.errors import InputError
+    from taumltools.training.network import MODEL_FILE
+
+    trainings = store_root() / campaign / "Training"
+    files = list(trainings.glob(f"{version}/*/model/{MODEL_FILE}"))
+    if not files:
+        made = sorted({path.parents[2].name for path in trainings.glob(f"*/*/model/{MODEL_FILE}")})
+        raise InputError(
+            f"there is no network of version '{version}' of campaign '{campaign}' in {store_root()}; there are "
+            f"{', '.join(made) or 'none'}: train it with law run Training --version {version} --campaign {campaign}"
+        )
+    return max(files, key=lambda path: (path.stat().st_mtime_ns, str(path))).parent
 
 
 class ApplyTraining(PipelineTask):
@@ -62,7 +72,8 @@ class ApplyTraining(PipelineTask):
 
     models = law.CSVParameter(
         default=(),
-        description="what to apply, separated by commas, each as NAME=MODEL: a version of Training (v1 or CAMPAIGN:VERSION), "
+        description="what to apply, separated by commas, each as NAME=MODEL: a version of Training (v1 or CAMPAIGN:VERSION; other "
+        "versions as they were made), "
         "or a path of a .keras, .onnx or .pb file, a SavedModel, an export, a folder with a network in parts; default: the "
         "network of this version",
     )
@@ -137,21 +148,22 @@ class ApplyTraining(PipelineTask):
 
     @functools.cached_property
     def runs(self) -> dict[str, Any]:
-        """Trainings of this pipeline by name of the model."""
+        """This version's training by name of the model; it is made if it is not there."""
         if not self.models:
             return {OWN: self.need(Training)}
-        return {name: other_run(self, Training, run) for name, run in self._named_models() if self._is_run(run)}
+        return {name: self.need(Training) for name, model in self._named_models() if self._is_own(model)}
 
     @functools.cached_property
     def stored(self) -> dict[str, str]:
-        """Paths of models from outside by name.
+        """Paths of models from outside, and of other versions as they were made, by name.
 
         Raises:
             InputError: there is none of that name.
         """
         from taumltools.errors import InputError
 
-        paths = {name: absolute(model) for name, model in self._named_models() if not self._is_run(model)}
+        others = [(name, model) for name, model in self._named_models() if not self._is_own(model)]
+        paths = {name: self._other_version(model) if self._is_run(model) else absolute(model) for name, model in others}
         for name, path in paths.items():
             if not os.path.exists(path):
                 raise InputError(f"--models: {name}={path}: there is no such file or folder")
@@ -169,6 +181,13 @@ class ApplyTraining(PipelineTask):
     @staticmethod
     def _is_run(model: str) -> bool:
         return bool(RUN_OF_TRAINING.fullmatch(model)) and not model.endswith(STORED) and not os.path.exists(model)
+
+    def _is_own(self, model: str) -> bool:
+        return self._is_run(model) and model in (self.version, f"{self.campaign}:{self.version}")
+
+    def _other_version(self, run: str) -> str:
+        campaign, _, version = run.rpartition(":")
+        return str(made_training(campaign or self.campaign, version))
 
     @functools.cached_property
     def sources(self) -> dict[str, str]:
@@ -264,8 +283,10 @@ class CompareInputs(PipelineTask):
         description="prediction file (.h5, of this project or of the CMS tools), or inputs: a JSON file, or a folder of files "
         "..._EVT_TAUINDEX.json; needed"
     )
-    second = luigi.Parameter(default="", description="what it is compared with, of the same kind; default: --branches")
-    branches = luigi.Parameter(
+    second = luigi.Parameter(
+        default="", description="what it is compared with, of the same kind; default: --score-branches"
+    )
+    score_branches = luigi.Parameter(
         default="",
         description="compare the scores with those in copied branches of the same file, e.g. "
         "tau_byDeepTau2018v2p5VS{vs}raw; default: none",
@@ -287,7 +308,7 @@ class CompareInputs(PipelineTask):
         for file in files:
             if not os.path.exists(file):
                 raise InputError(f"{file}: there is no such file or folder to compare")
-        told = {"files": [digest_of(Path(file)) for file in files], "branches": self.branches}
+        told = {"files": [digest_of(Path(file)) for file in files], "branches": self.score_branches}
         return super().settings() | {"compared": told | {"tolerance": self.tolerance}}
 
     def input_paths(self) -> list[Path]:
@@ -299,12 +320,14 @@ class CompareInputs(PipelineTask):
         from taumltools.evaluation.compare import compare_to_folder
 
         first, *second = self.input_paths()
-        return compare_to_folder(
+        account = compare_to_folder(
             first,
             second[0] if second else None,
             path,
             tolerance=self.tolerance,
             features=self.setting("features"),
             style=self.setting("evaluation.style"),
-            branches=self.branches,
+            branches=self.score_branches,
         )
+        log.info("%d values differ by more than %g: %s", account["differ"], self.tolerance, self.path)
+        return account

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import functools
+import logging
 from pathlib import Path
 from typing import Any
 
 import law
 
-from tasks.apply import ApplyTraining, other_run
+from tasks.apply import ApplyTraining
 from tasks.base import PipelineTask
+from tasks.store import store_root
+
+log = logging.getLogger(__name__)
 
 
 class DiscriminatorTask(PipelineTask):
@@ -123,8 +127,8 @@ class PlotROC(PipelineTask):
 
     compare = law.CSVParameter(
         default=(),
-        description="other runs to draw as well, separated by commas: versions of this campaign (v0), CAMPAIGN:VERSION, or "
-        "files performance.json (a path with /), each optionally as NAME=RUN for the legend; default: none",
+        description="other runs to draw as well, separated by commas: versions of this campaign (v0) or CAMPAIGN:VERSION, "
+        "as they were made, or files performance.json (a path with /), each optionally as NAME=RUN for the legend; default: none",
     )
 
     def reads(self) -> tuple[str, ...]:
@@ -151,27 +155,42 @@ class PlotROC(PipelineTask):
         return [(name if "/" not in name else Path(name).parent.name or name, run) for name, run in pairs]
 
     def upstream(self) -> dict[str, Any]:
-        """The performance of this run and of the others that are runs of the pipeline."""
-        others = {run: other_run(self, EvaluatePerformance, run) for _, run in self.runs if "/" not in run}
-        return {"performance": self.need(EvaluatePerformance), **others}
+        """The performance of this run; the others are as they were made."""
+        return {"performance": self.need(EvaluatePerformance)}
+
+    @functools.cached_property
+    def others(self) -> list[tuple[str, list[Path]]]:
+        """Name of each other run, and its artefacts, one a discriminator.
+
+        Raises:
+            InputError: there is no such evaluation.
+        """
+        return [(name, self._artefacts(run)) for name, run in self.runs]
+
+    def _artefacts(self, run: str) -> list[Path]:
+        from taumltools.evaluation.differences import find_evaluation
+
+        if "/" in run:
+            return [Path(run).expanduser()]
+        campaign, _, version = run.rpartition(":")
+        found = find_evaluation(store_root(), campaign or self.campaign, version)
+        ours = [path.name for path in self.upstream()["performance"].paths()]
+        return sorted(found, key=lambda path: ours.index(path.name) if path.name in ours else len(ours))
 
     @functools.cached_property
     def identity(self) -> str:
-        """Also over the names in legends and the content of files from outside."""
+        """Also over the names in legends and the content of what other runs gave."""
         from taumltools.config.identity import identity
         from taumltools.evaluation.outside import digest
 
-        files = {run: digest(Path(run).expanduser()) for _, run in self.runs if "/" in run}
+        files = [[digest(path) for path in paths] for _, paths in self.others]
         parts = self.settings() | {"keys": self.keys(), "runs": self.runs, "files": files}
         return identity(parts if self.runs else parts | {"runs": ()}, [t.identity for t in self.upstream_tasks()])
 
     def named_paths(self) -> list[tuple[str, Path]]:
         """What is drawn: a name for the legend (empty for this run), and the artefact."""
         drawn = [("", path) for path in self.upstream()["performance"].paths()]
-        for name, run in self.runs:
-            paths = [Path(run).expanduser()] if "/" in run else self.upstream()[run].paths()
-            drawn += [(name, path) for path in paths]
-        return drawn
+        return drawn + [(name, path) for name, paths in self.others for path in paths]
 
     def input_paths(self) -> list[Path]:
         """The artefacts."""
@@ -181,6 +200,8 @@ class PlotROC(PipelineTask):
         """Draw."""
         from taumltools.evaluation.draw import named_performances, roc_plots, save_plots
 
+        for name, paths in self.others:
+            log.info("%s is %s", name, paths[0].parent if len(paths) > 1 else paths[0])
         config, performances = self.setting("evaluation"), named_performances(self.named_paths())
         plots = roc_plots(performances, self.fake_types()[self.branch], config)
         return {"files": len(save_plots(plots, path, config.style.formats))}

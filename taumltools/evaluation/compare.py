@@ -54,10 +54,10 @@ def compare_to_folder(
     scores = first.suffix in SCORE_SUFFIXES
     if (second is None) == (not branches) or (second is not None and (second.suffix in SCORE_SUFFIXES) != scores):
         raise ConfigError(
-            "to compare: two prediction files (.h5), or one and --branches, or inputs (JSON files or folders) of two programs"
+            "to compare: two prediction files (.h5), or one and --score-branches, or inputs (JSON files or folders) of two programs"
         )
     if second is None and not scores:
-        raise ConfigError(f"--branches belongs to a prediction file (.h5), not to {first}")
+        raise ConfigError(f"--score-branches belongs to a prediction file (.h5), not to {first}")
     folder.mkdir(parents=True, exist_ok=True)
     if not scores:
         assert second is not None

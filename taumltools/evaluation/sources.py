@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from taumltools.config.features import FeaturesConfig
-from taumltools.errors import InputError
+from taumltools.errors import InputError, nearest_names
 from taumltools.evaluation.columns import branches_of, column_of
 from taumltools.features.flat import FlatFile, FlatTuples, make_flat, required_branches
 from taumltools.store.remote import is_remote
@@ -97,8 +97,13 @@ class TupleSource:
         known = {*self._reader.branches, *self._reader.other_branches}
         self._kind = sample_type or (None if "sampleType" in known else "MC")
         truth = [] if self._kind == "Data" else truth_branches(known, self._kind)
-        needed = required_branches(features, truth=False, keep="reconstructed")
-        self._branches = list(dict.fromkeys([*needed, *truth, *branches_of(columns)]))
+        uses = {
+            "the network's features": required_branches(features, truth=False, keep="reconstructed"),
+            "the truth type": truth,
+            "columns to copy, which evaluation.columns lists": branches_of(columns),
+        }
+        _refuse_missing(path, uses, known)
+        self._branches = list(dict.fromkeys(name for names in uses.values() for name in names))
 
     def __enter__(self) -> Self:
         return self
@@ -125,6 +130,15 @@ class TupleSource:
 
     def _flat(self, chunk: Tuples) -> FlatTuples:
         return make_flat(chunk, self._features, keep="reconstructed", sample_type=self._kind)
+
+
+def _refuse_missing(path: Path | str, uses: Mapping[str, Sequence[str]], known: Collection[str]) -> None:
+    """Name all branches that a file lacks, and what each is needed for."""
+    lacking = {use: [name for name in names if name not in known] for use, names in uses.items()}
+    told = [f"{', '.join(dict.fromkeys(names))} (for {use})" for use, names in lacking.items() if names]
+    if told:
+        hints = "".join(dict.fromkeys(nearest_names(name, known) for names in lacking.values() for name in names))
+        raise InputError(f"{path} lacks branches to score it: {'; '.join(told)}{hints}")
 
 
 class FlatSource:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from taumltools.errors import InputError
+from taumltools.errors import InputError, nearest_names
 from taumltools.tuples.truth import TAU_TYPES
 
 NODES = tuple(f"node_{name}" for name in TAU_TYPES)
@@ -156,7 +156,11 @@ def _content(file: Any, path: Path, columns: Sequence[str] | None) -> Prediction
     absent = [name for name in wanted if name not in file["columns"]]
     if absent:
         known = ", ".join(file["columns"])
-        raise InputError(f"{path} has no column {', '.join(absent)}, only {known}; apply the network again")
+        hints = "".join(nearest_names(name, file["columns"]) for name in absent)
+        raise InputError(
+            f"{path} has no column {', '.join(absent)}, only {known}{hints}; a column that was not copied needs the "
+            "network to be applied again"
+        )
     keys = [f"{group}/{node}" for group in groups for node in NODES] + ["scored", *(f"columns/{n}" for n in wanted)]
     lengths = {key: len(file[key]) for key in keys}
     if len(set(lengths.values())) > 1:

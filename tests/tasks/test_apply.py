@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +29,7 @@ from taumltools.tuples.mock import mock_tuples
 from tests.tasks.making import prepare_training
 from tests.unit.training.deeptau_case import some_scaling
 
+LAW, ROOT = Path(sys.executable).with_name("law"), Path(__file__).resolve().parents[2]
 TINY = {"version": "v1", "campaign": "tiny", "overrides": "model=mini"}
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 
@@ -95,6 +99,19 @@ def test_several_models_with_friends_inputs_and_the_old_layout(trained: Path, fi
     with uproot.open(task.path / "friends/taus_0.root") as file:
         np.testing.assert_allclose(file["scores"]["onnx_tau"].array(library="np"), own["node_tau"], atol=1e-5)
     assert len(list((task.path / "inputs/own").iterdir())) == 1
+
+
+def test_network_of_another_version_is_taken_as_it_was_trained(trained: Path, files: Path):
+    """A typing error in its name was a new training."""
+    inputs = (f"{files}/taus_0.root",)
+    other = apply(version="v2", models=("before=v1",), input=inputs, overrides="model=mini training.learning_rate=0.01")
+    assert list(other.upstream_tasks()) == []
+    assert other.model_paths() == {"before": trained}
+    own = apply(models=("own=v1", "named=tiny:v1"), input=inputs)
+    assert {type(task) for task in own.upstream_tasks()} == {Training}
+    assert own.model_paths() == {"own": trained, "named": trained}
+    with pytest.raises(InputError, match=r"no network of version 'v9' of campaign 'tiny'.*there are v1: train it with"):
+        _ = apply(models=("own=v9",), input=inputs).identity
 
 
 def test_test_datasets_with_a_model_from_outside(trained: Path):
@@ -169,9 +186,20 @@ def test_wrong_options_are_named(parameters: dict, error: type, match: str):
 
 def test_names_of_items():
     assert named(("a=b", "c", "d=root://host//e=f")) == [("a", "b"), ("", "c"), ("d", "root://host//e=f")]
-    task = apply(models=("old=v0", "other=demo:v7"))
-    assert (task.runs["old"].version, task.runs["old"].campaign) == ("v0", "tiny")
-    assert (task.runs["other"].version, task.runs["other"].campaign, task.runs["other"].overrides) == ("v7", "demo", "")
+
+
+def test_scores_compared_with_branches_on_the_command_line(tmp_path: Path):
+    """Its option was called as one of law's own, which took the name of a branch for a range of numbers."""
+    from taumltools.evaluation.mock import mock_predictions
+
+    mock_predictions(50).write(tmp_path / "a.h5")
+    words = ["--version", "v1", "--campaign", "tiny", "--first", str(tmp_path / "a.h5"), "--score-branches", "tau_pt"]
+    command = [str(LAW), "run", "tasks.apply.CompareInputs", *words, "--overrides", "evaluation.style.formats=[png]"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"LAW_HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "values differ by more than 1e-05" in done.stdout + done.stderr
 
 
 def test_comparison_of_scores(tmp_path: Path):

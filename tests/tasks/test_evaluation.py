@@ -89,7 +89,22 @@ def test_missing_file_says_what_is_needed(tmp_path: Path):
         _ = make(PlotROC, compare=(f"{tmp_path}/nothing.json",)).identity
 
 
-def test_other_campaigns_have_their_own_settings():
-    task = make(PlotROC, compare=("before=demo:v7",))
-    other = task.upstream()["demo:v7"]
-    assert (other.campaign, other.version, other.overrides) == ("demo", "v7", "")
+def test_another_version_is_drawn_as_it_was_made(performance: EvaluatePerformance):
+    """It was evaluated, and even trained, anew with the settings of this command, without a word."""
+    fill(make(EvaluatePerformance, version="v0", campaign="demo", overrides=f"{QUICK} seed=3"), seed=50)
+    task = make(PlotROC, compare=("before=demo:v0",))
+    assert [type(one) for one in task.upstream_tasks()] == [EvaluatePerformance]
+    ((name, paths),) = task.others
+    assert name == "before"
+    assert {path.parents[2].name for path in paths} == {"EvaluatePerformance"}
+    assert [path.name for path in paths] == [path.name for path in performance.paths()]
+    before = task.identity
+    fill(make(EvaluatePerformance, version="v0", campaign="demo", overrides=f"{QUICK} seed=4"), seed=90)
+    assert make(PlotROC, compare=("before=demo:v0",), version="v1", branch=1).identity != before
+
+
+def test_version_that_was_never_evaluated_is_refused(performance: EvaluatePerformance):
+    with pytest.raises(
+        InputError, match=r"no evaluation of version 'v9' of campaign 'tiny'.*there are v1: make it with"
+    ):
+        _ = make(PlotROC, compare=("v9",)).identity

@@ -63,7 +63,7 @@ def test_what_does_not_fit_together_is_refused(files: Path):
             compare_to_folder(
                 files / first, files / second if second else None, files / "o", branches=branches, **OPTIONS
             )
-    with pytest.raises(ConfigError, match="--branches belongs to a prediction file"):
+    with pytest.raises(ConfigError, match="--score-branches belongs to a prediction file"):
         compare_to_folder(files / "a.json", None, files / "o", branches="x{vs}", **OPTIONS)
     with pytest.raises(InputError, match=r"c\.h5: there is nothing of that name"):
         compare_to_folder(files / "c.h5", files / "a.h5", files / "o", **OPTIONS)

@@ -104,3 +104,14 @@ def test_kind_of_the_sample_is_read_from_its_branch(tmp_path: Path):
 def test_steps_must_be_positive():
     with pytest.raises(InputError, match="chunks of 0 entries"):
         list(steps(3, 0))
+
+
+def test_lacking_branches_are_named_with_what_needs_them():
+    """They were named one by one, without a word on whether the network, the truth or a column needs them."""
+    of_2020 = Path(__file__).parents[2] / "data" / "cms_tools" / "v1" / "input" / "DY" / "eventTuple_1.root"
+    with pytest.raises(InputError) as caught:
+        open_source(of_2020, FEATURES, ["tau_pt", "npv_", "tau_nothing"])
+    message = str(caught.value)
+    assert "eventTuple_1.root lacks branches to score it" in message
+    assert "npv_, tau_nothing (for columns to copy, which evaluation.columns lists)" in message
+    assert "the nearest names are npv" in message
