@@ -40,33 +40,6 @@ def named(items: Sequence[str]) -> list[tuple[str, str]]:
     return [(item.partition("=")[0], item.partition("=")[2]) if "=" in item else ("", item) for item in items]
 
 
-def made_training(campaign: str, version: str) -> Path:
-    """The network of a version as it was trained, with whatever settings it had.
-
-    Args:
-        campaign: its name.
-        version: its label.
-
-    Returns:
-        Its folder; of several trainings that of the last one.
-
-    Raises:
-        InputError: there is none.
-    """
-    from taumltools.errors import InputError
-    from taumltools.training.network import MODEL_FILE
-
-    trainings = store_root() / campaign / "Training"
-    files = list(trainings.glob(f"{version}/*/model/{MODEL_FILE}"))
-    if not files:
-        made = sorted({path.parents[2].name for path in trainings.glob(f"*/*/model/{MODEL_FILE}")})
-        raise InputError(
-            f"there is no network of version '{version}' of campaign '{campaign}' in {store_root()}; there are "
-            f"{', '.join(made) or 'none'}: train it with law run Training --version {version} --campaign {campaign}"
-        )
-    return max(files, key=lambda path: (path.stat().st_mtime_ns, str(path))).parent
-
-
 class ApplyTraining(PipelineTask):
     """Scores of stored models for every entry of a test dataset, or of --input; a branch per dataset."""
 
@@ -186,8 +159,12 @@ class ApplyTraining(PipelineTask):
         return self._is_run(model) and model in (self.version, f"{self.campaign}:{self.version}")
 
     def _other_version(self, run: str) -> str:
+        from taumltools.store.made import last_made
+        from taumltools.training.network import MODEL_FILE
+
         campaign, _, version = run.rpartition(":")
-        return str(made_training(campaign or self.campaign, version))
+        (file,) = last_made(store_root(), campaign or self.campaign, version, "Training", f"model/{MODEL_FILE}")
+        return str(file.parent)
 
     @functools.cached_property
     def sources(self) -> dict[str, str]:

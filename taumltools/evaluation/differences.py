@@ -13,6 +13,7 @@ import numpy as np
 from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array, find_curve, find_points, regions_of
 from taumltools.evaluation.efficiency import MIN_ENTRIES
+from taumltools.store.made import last_made
 
 Performance = dict[str, Any]
 
@@ -206,16 +207,8 @@ def find_evaluation(root: Path, campaign: str, version: str) -> list[Path]:
     Raises:
         InputError: there is none.
     """
-    folder = Path(root) / campaign / "EvaluatePerformance" / version
-    files = list(folder.glob("*/performance_*/performance.json"))
-    if not files:
-        made = sorted(path.name for path in folder.parent.glob("*") if any(path.glob("*/performance_*")))
-        raise InputError(
-            f"there is no evaluation of version '{version}' of campaign '{campaign}' in {root}; there are "
-            f"{', '.join(made) or 'none'}: make it with law run EvaluatePerformance --version {version} --campaign {campaign}"
-        )
-    last = max(files, key=lambda path: (path.stat().st_mtime_ns, str(path))).parents[1]
-    return sorted(path.parent for path in files if path.parents[1] == last)
+    file = "performance_*/performance.json"
+    return [path.parent for path in last_made(root, campaign, version, "EvaluatePerformance", file)]
 
 
 def given_evaluation(folder: Path) -> list[Path]:

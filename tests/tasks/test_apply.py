@@ -110,7 +110,7 @@ def test_network_of_another_version_is_taken_as_it_was_trained(trained: Path, fi
     own = apply(models=("own=v1", "named=tiny:v1"), input=inputs)
     assert {type(task) for task in own.upstream_tasks()} == {Training}
     assert own.model_paths() == {"own": trained, "named": trained}
-    with pytest.raises(InputError, match=r"no network of version 'v9' of campaign 'tiny'.*there are v1: train it with"):
+    with pytest.raises(InputError, match=r"no Training of version 'v9' of campaign 'tiny'.*there are v1: make it with"):
         _ = apply(models=("own=v9",), input=inputs).identity
 
 

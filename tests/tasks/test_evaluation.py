@@ -105,6 +105,6 @@ def test_another_version_is_drawn_as_it_was_made(performance: EvaluatePerformanc
 
 def test_version_that_was_never_evaluated_is_refused(performance: EvaluatePerformance):
     with pytest.raises(
-        InputError, match=r"no evaluation of version 'v9' of campaign 'tiny'.*there are v1: make it with"
+        InputError, match=r"no EvaluatePerformance of version 'v9' of campaign 'tiny'.*there are v1: make it with"
     ):
         _ = make(PlotROC, compare=("v9",)).identity

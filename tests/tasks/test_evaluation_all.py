@@ -118,7 +118,7 @@ def test_changed_baseline_moves_the_report():
 
 
 def test_baseline_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match="there is no evaluation of version 'v7' of campaign 'tiny'"):
+    with pytest.raises(InputError, match="there is no EvaluatePerformance of version 'v7' of campaign 'tiny'"):
         _ = Report(**PARAMETERS, compare_to="v7").identity
     with pytest.raises(InputError, match="has no evaluation"):
         _ = Report(**PARAMETERS, compare_to=f"{tmp_path}/odd").identity

@@ -129,7 +129,9 @@ def test_baseline_is_the_last_evaluation_of_its_version(tmp_path: Path):
     stored(tmp_path, "v0", "aa", 100)
     last = stored(tmp_path, "v0", "bb", 200)
     assert find_evaluation(tmp_path, "demo", "v0") == [last]
-    with pytest.raises(InputError, match=r"no evaluation of version 'v7' .* there are v0: make it with law run"):
+    with pytest.raises(
+        InputError, match=r"no EvaluatePerformance of version 'v7' .* there are v0: make it with law run"
+    ):
         find_evaluation(tmp_path, "demo", "v7")
     with pytest.raises(InputError, match="there are none"):
         find_evaluation(tmp_path, "odd", "v0")
