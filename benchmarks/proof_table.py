@@ -122,7 +122,7 @@ def draw(entries: list[Entry], path: Path) -> None:
         for entry in entries:
             roc = entry.roc(vs).thinned(600)
             panel.semilogy(roc.tpr, roc.fpr, label=entry.name, color="black" if entry is entries[0] else None)
-        panel.set(xlim=(0.4, 1), ylim=(1e-5, 1), xlabel="genuine tau efficiency", ylabel=f"misidentification of {vs}")
+        panel.set(xlim=(0.4, 1), ylim=(5e-5, 1), xlabel="genuine tau efficiency", ylabel=f"misidentification of {vs}")
         panel.grid(alpha=0.3)
     axes[0].legend()
     figure.savefig(path, dpi=100)
