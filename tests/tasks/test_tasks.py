@@ -61,7 +61,6 @@ TABLE = [
     (DeriveWorkingPoints, {}, 4, "working_points_deeptau", {ApplyTraining}),
     (EvaluatePerformance, {}, 4, "performance_deeptau", {ApplyTraining, DeriveWorkingPoints}),
     (PlotROC, {}, 3, "roc_vs_e", {EvaluatePerformance}),
-    (PlotROC, {"compare": ("v0", "old=demo:v7")}, 3, "roc_vs_e", {EvaluatePerformance}),
     (PlotEfficiency, {}, 4, "efficiency_deeptau", {EvaluatePerformance}),
     (PlotScores, {}, 4, "scores_deeptau", {EvaluatePerformance}),
     (Report, {}, 1, "report.html", {CountSpectra, EvaluatePerformance}),
