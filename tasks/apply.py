@@ -162,8 +162,7 @@ class ApplyTraining(PipelineTask):
         from taumltools.store.made import last_made
         from taumltools.training.network import MODEL_FILE
 
-        campaign, _, version = run.rpartition(":")
-        (file,) = last_made(store_root(), campaign or self.campaign, version, "Training", f"model/{MODEL_FILE}")
+        (file,) = last_made(store_root(), self.campaign, run, "Training", f"model/{MODEL_FILE}")
         return str(file.parent)
 
     @functools.cached_property

@@ -172,8 +172,7 @@ class PlotROC(PipelineTask):
 
         if "/" in run:
             return [Path(run).expanduser()]
-        campaign, _, version = run.rpartition(":")
-        found = find_evaluation(store_root(), campaign or self.campaign, version)
+        found = find_evaluation(store_root(), self.campaign, run)
         ours = [path.name for path in self.upstream()["performance"].paths()]
         return sorted(found, key=lambda path: ours.index(path.name) if path.name in ours else len(ours))
 

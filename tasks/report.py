@@ -64,8 +64,7 @@ class Report(PipelineTask):
             return []
         if "/" in self.compare_to:
             return given_evaluation(Path(self.compare_to).expanduser())
-        campaign, _, version = self.compare_to.rpartition(":")
-        return find_evaluation(store_root(), campaign or self.campaign, version)
+        return find_evaluation(store_root(), self.campaign, self.compare_to)
 
     @functools.cached_property
     def identity(self) -> str:

@@ -193,13 +193,13 @@ def common_regions(now: Performance, before: Performance, vs: str) -> list[dict[
     return [region for region in regions_of([now], vs) if region in theirs]
 
 
-def find_evaluation(root: Path, campaign: str, version: str) -> list[Path]:
+def find_evaluation(root: Path, campaign: str, run: str) -> list[Path]:
     """The evaluation of a version as it was made, with whatever settings it had.
 
     Args:
         root: the store of products.
-        campaign: name of the campaign.
-        version: label of the version.
+        campaign: name of the campaign that is meant where ``run`` names none.
+        run: ``VERSION`` or ``CAMPAIGN:VERSION``, as on the command line.
 
     Returns:
         Folders of its artefacts, one a discriminator; of several evaluations those of the last one.
@@ -208,7 +208,7 @@ def find_evaluation(root: Path, campaign: str, version: str) -> list[Path]:
         InputError: there is none.
     """
     file = "performance_*/performance.json"
-    return [path.parent for path in last_made(root, campaign, version, "EvaluatePerformance", file)]
+    return [path.parent for path in last_made(root, campaign, run, "EvaluatePerformance", file)]
 
 
 def given_evaluation(folder: Path) -> list[Path]:

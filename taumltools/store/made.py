@@ -7,13 +7,13 @@ from pathlib import Path
 from taumltools.errors import InputError
 
 
-def last_made(root: Path, campaign: str, version: str, task: str, file: str) -> list[Path]:
+def last_made(root: Path, campaign: str, run: str, task: str, file: str) -> list[Path]:
     """Files of the last run of a task for a version.
 
     Args:
         root: the store of products.
-        campaign: name of the campaign.
-        version: label of the version.
+        campaign: name of the campaign that is meant where ``run`` names none.
+        run: ``VERSION`` or ``CAMPAIGN:VERSION``, as on the command line.
         task: name of the task.
         file: pattern of the files in the folder of a run, e.g. ``model/model.keras``.
 
@@ -29,6 +29,8 @@ def last_made(root: Path, campaign: str, version: str, task: str, file: str) -> 
         taumltools.errors.InputError: there is no Training of version 'v7' of campaign 'demo' in /nowhere; there are none: \
 make it with law run Training --version v7 --campaign demo
     """
+    other, _, version = run.rpartition(":")
+    campaign = other or campaign
     versions = Path(root) / campaign / task
     files = list(versions.glob(f"{version}/*/{file}"))
     if not files:

@@ -13,13 +13,10 @@ from tasks.training import Training
 from taumltools.batch.journal import read_events
 from taumltools.batch.ledger import Ledger
 from taumltools.evaluation.predictions import Predictions
-from taumltools.training.models import build_model
-from taumltools.training.network import MODEL_FILE
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
 from tests.condor.flow import LAW, ROOT, environment
-from tests.tasks.making import forget_tasks
-from tests.unit.training.deeptau_case import some_scaling
+from tests.tasks.making import forget_tasks, place_network
 
 pytestmark = [
     pytest.mark.integration,
@@ -39,10 +36,7 @@ def store(tmp_path, monkeypatch):
     """A store with a network, which need not be trained for that, and with mock candidates as test tuples."""
     monkeypatch.setenv("TAUML_STORE", str(tmp_path / "store"))
     forget_tasks()
-    training = Training(**PARAMETERS)
-    campaign = training.campaign_config
-    training.path.mkdir(parents=True)
-    build_model(campaign.model, campaign.features, some_scaling(campaign.features)).save(training.path / MODEL_FILE)
+    place_network(Training(**PARAMETERS))
     tuples = [path for dataset in ApplyTraining(**PARAMETERS).upstream()["tuples"] for path in dataset.paths()]
     for seed, path in enumerate(tuples):
         path.parent.mkdir(parents=True, exist_ok=True)

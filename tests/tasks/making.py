@@ -47,6 +47,23 @@ def make(task):
     return task
 
 
+def place_network(training):
+    """Put a network where a training would leave it, which need not be trained for that.
+
+    Returns:
+        Its folder.
+    """
+    from taumltools.training.models import build_model
+    from taumltools.training.network import MODEL_FILE
+    from tests.unit.training.deeptau_case import some_scaling
+
+    campaign = training.campaign_config
+    training.path.mkdir(parents=True)
+    network = build_model(campaign.model, campaign.features, some_scaling(campaign.features))
+    network.save(training.path / MODEL_FILE)
+    return training.path
+
+
 def prepare_training(root, **parameters):
     """Fill a store with flat tuples of mock candidates and their scaling, as training tasks will look for them.
 

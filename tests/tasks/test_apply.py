@@ -20,14 +20,11 @@ from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.predictions import Predictions
 from taumltools.features.flat import make_flat
 from taumltools.training.export import write_checked
-from taumltools.training.models import build_model
-from taumltools.training.network import MODEL_FILE
 from taumltools.training.preparation import INPUTS_FILE, Preparation
 from taumltools.training.trained_on import TRAINED_ON_FILE, TrainedOn
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
-from tests.tasks.making import prepare_training
-from tests.unit.training.deeptau_case import some_scaling
+from tests.tasks.making import place_network, prepare_training
 
 LAW, ROOT = Path(sys.executable).with_name("law"), Path(__file__).resolve().parents[2]
 TINY = {"version": "v1", "campaign": "tiny", "overrides": "model=mini"}
@@ -41,11 +38,7 @@ def apply(**parameters) -> ApplyTraining:
 @pytest.fixture
 def trained() -> Path:
     """A network in the place of the training; it need not be trained for that."""
-    task = Training(**TINY)
-    campaign = task.campaign_config
-    task.path.mkdir(parents=True)
-    build_model(campaign.model, campaign.features, some_scaling(campaign.features)).save(task.path / MODEL_FILE)
-    return task.path
+    return place_network(Training(**TINY))
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ def test_files_of_the_run_with_the_newest_one(tmp_path: Path):
     stored(tmp_path, "v2", "cc", "x.keras", 900)
     (tmp_path / "demo/Training/v1/dd").mkdir()
     assert last_made(tmp_path, "demo", "v1", "Training", "model/*.keras") == wanted
+    assert last_made(tmp_path, "other", "demo:v1", "Training", "model/*.keras") == wanted
 
 
 def test_what_is_there_is_told(tmp_path: Path):
