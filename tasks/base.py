@@ -10,10 +10,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
-import re
-import sys
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,67 +17,20 @@ from typing import Any, ClassVar
 import law
 import luigi
 
-from tasks import store
+from tasks import errors, store
 from tasks.finish import announce
 from tasks.remote import BatchWorkflow
 from tasks.store import store_root
 
 log = logging.getLogger(__name__)
 
+errors.install()  # here, since luigi reads the command line before any task is made
+
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _quiet_interrupt(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Ctrl-C is a way to stop, not an error to explain by a traceback."""
-    if issubclass(kind, KeyboardInterrupt) and not os.environ.get("TAUML_DEBUG"):
-        sys.stderr.write("stopped\n")
-    else:
-        sys.__excepthook__(kind, error, trace)
-
-
-class ShortErrors(logging.Filter):
-    """Cuts the traceback of errors that users cause: their message says what to do.
-
-    With ``TAUML_DEBUG`` set, everything is shown.
-    """
-
-    MARK: ClassVar[str] = "taumltools.errors."
-
-    @classmethod
-    def install(cls) -> None:
-        """Filter what luigi logs, once."""
-        sys.excepthook = _quiet_interrupt
-        logger = logging.getLogger("luigi-interface")
-        if not any(isinstance(known, cls) for known in logger.filters):
-            logger.addFilter(cls())
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten the record in place; it is always logged."""
-        if os.environ.get("TAUML_DEBUG"):
-            return True
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + "".join(traceback.format_exception(*record.exc_info))
-        if self.MARK in text:
-            record.msg, record.args, record.exc_info = self.shortened(text), (), None
-            record.levelno, record.levelname = logging.ERROR, "ERROR"  # luigi warns if the settings are wrong
-        return True
-
-    def shortened(self, text: str) -> str:
-        """The task that a log message is about and the error that ended it."""
-        first = text.splitlines()[0]
-        error = text[text.rindex(self.MARK) + len(self.MARK) :].rstrip()
-        for pattern, what in (
-            (r"\bfailed\s+(\w+\(.*\))\s*$", "failed"),
-            (r"Will not run (\w+\(.*\)) or", "cannot be run"),
-        ):
-            if task := re.search(pattern, first):
-                return f"{task[1]} {what}\n{error}"
-        return f"{first}\n{error}"
 
 
 class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
@@ -114,10 +63,6 @@ class PipelineTask(law.LocalWorkflow, BatchWorkflow, law.Task):
 
     follows: ClassVar[str] = ""
     """Key of :meth:`upstream` whose branch of the same number is all that a branch needs; empty: everything."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        ShortErrors.install()
 
     # ------------------------------------------------------------------ what a task defines
 

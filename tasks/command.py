@@ -6,7 +6,9 @@ from typing import Any
 
 import law
 
-from tasks.base import ShortErrors
+from tasks import errors
+
+errors.install()
 
 
 class CommandTask(law.Task):
@@ -16,7 +18,6 @@ class CommandTask(law.Task):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        ShortErrors.install()
         self.done = False
 
     def output(self) -> list[Any]:

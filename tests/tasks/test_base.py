@@ -212,6 +212,21 @@ def test_index_finds_all_tasks_quickly():
     assert {line.split(":")[1] for line in index.splitlines()} >= {t.__name__ for t in ALL}
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "ERROR: Report needs --version: law run Report --help says what it is"),
+        (("--version", "v1", "--branch", "three"), "ERROR: --branch: invalid literal for int() with base 10: 'three'"),
+        (("--version", "v1", "--workflow", "slurm"), "ERROR: --workflow: slurm is not a valid choice from {"),
+    ],
+)
+def test_wrong_command_lines_are_told_in_one_line(arguments, line):
+    done = law("run", "Report", *arguments)
+    assert done.returncode == 40
+    assert done.stderr.startswith(line)
+    assert len((done.stdout + done.stderr).splitlines()) == 1
+
+
 @pytest.mark.parametrize("task", sorted(t.__name__ for t in ALL))
 def test_help_of_every_task_names_the_shared_options(task):
     done = law("run", task, "--help")

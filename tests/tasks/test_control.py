@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.base import _quiet_interrupt
 from tasks.control import caps_line, queue_line, with_upstream
+from tasks.errors import _quiet_interrupt
 from tasks.report import Report, all_upstream
 from taumltools.batch.resources import Resources
 from taumltools.config.site import load_site

@@ -6,8 +6,9 @@ import logging
 import sys
 
 import pytest
+from luigi.parameter import MissingParameterException
 
-from tasks.base import ShortErrors
+from tasks.errors import ShortErrors, install
 from taumltools.errors import ConfigError, InputError
 
 
@@ -50,6 +51,17 @@ def test_other_errors_keep_their_traceback():
     assert "ZeroDivisionError: division by zero" in text
 
 
+def test_values_that_our_own_code_refuses_keep_their_traceback():
+    """ValueError is short only where luigi turns the texts of the command line into values."""
+    text = shown(record("Uncaught exception in luigi", ValueError("shapes differ")))
+    assert "Traceback" in text
+    assert text.endswith("ValueError: shapes differ")
+
+
+def test_missing_parameters_of_an_unknown_wording_are_shown_as_they_are():
+    assert shown(record("Uncaught exception in luigi", MissingParameterException("give x"))) == "give x"
+
+
 def test_debugging_shows_everything(monkeypatch):
     monkeypatch.setenv("TAUML_DEBUG", "1")
     assert "Traceback" in shown(record("task failed", InputError("bad")))
@@ -58,5 +70,5 @@ def test_debugging_shows_everything(monkeypatch):
 def test_filter_is_installed_once():
     logger = logging.getLogger("luigi-interface")
     for _ in range(3):
-        ShortErrors.install()
+        install()
     assert sum(isinstance(known, ShortErrors) for known in logger.filters) == 1
