@@ -138,7 +138,8 @@ def train(
 def _delivered(fit: Fit, run: Run | None, settings: Mapping[str, Any], out_dir: Path, start: float) -> TrainingResult:
     """Write the fitted network, read it back, and tell the log of the run."""
     figures = _figures(fit.history, fit.best)
-    metrics = figures | _numbers(fit) | {"wall_s": round(time.perf_counter() - start, 2)}
+    spent = fit.earlier_s + time.perf_counter() - start
+    metrics = figures | _numbers(fit) | {"wall_s": round(spent, 2)}
     result = TrainingResult(fit.history, metrics, run.ids() if run else {})
     network = fit.model.network
     _write(network, result, settings, out_dir)

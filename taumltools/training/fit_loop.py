@@ -48,6 +48,7 @@ class Fit:
     Attributes:
         history: figures of the epochs that are done.
         best: position of the best one in the history, -1 if none is done.
+        earlier_s: seconds that interrupted attempts spent in the steps which this one does not repeat.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Fit:
         self.model, self.loader, self.config, self.seed = model, loader, config, seed
         self.history: History = {}
         self.best = -1
+        self.earlier_s = 0.0
         self._checkpoints, self._fingerprint = checkpoints, fingerprint
         self._report, self._snapshots = report, snapshots
         self._best_weights: list[np.ndarray] = []
@@ -232,6 +234,7 @@ class Fit:
         meta: Mapping[str, Any] = found.meta
         self.history, self.best = {k: list(v) for k, v in meta["history"].items()}, meta["best"]
         self._step, self._sums, self._before = meta["step"], dict(meta["sums"]), meta["elapsed_s"]
+        self.earlier_s = sum(self.history.get("wall_s", [])) + self._before
         best = found.part("best/")
         self._best_weights = [best[name] for name in sorted(best)]
         self._figures = self._new_figures()

@@ -80,6 +80,7 @@ def test_it_goes_on_and_does_not_begin_again(make, tmp_path):
     again = make(tmp_path, epochs=2)
     assert again.resume()
     assert again.done == 1
+    assert again.earlier_s > again.history["wall_s"][0] > 0  # of the epoch that was done and of six steps more
     taken = []
     train_batches = again.loader.train_batches
     again.loader.train_batches = lambda seed, epoch, start: (
@@ -103,6 +104,8 @@ def test_a_finished_fit_is_not_fitted_again(make, tmp_path):
     second.model.train_on_batch = None
     second.run()
     assert second.history == first.history
+    assert first.earlier_s == 0
+    assert second.earlier_s == first.history["wall_s"][0]
     for a, b in zip(weights_of(first.model.network), weights_of(second.model.network), strict=True):
         np.testing.assert_array_equal(a, b)
 
