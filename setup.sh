@@ -52,7 +52,7 @@ _tauml_create() {
             return 1
         fi
     fi
-    _tauml_say "installing the pinned packages into $1 (once, a few minutes, about 4 GB)"
+    _tauml_say "installing the pinned packages into $1 (once, a few minutes, about 4.5 GB)"
     _tauml_install "$1" || {
         _tauml_say "the installation did not finish; see the message above, then source setup.sh again to resume"
         return 1

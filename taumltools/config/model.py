@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses
+from typing import Any, Literal
 
 from pydantic import model_validator
 
 from taumltools.config.base import settings
 from taumltools.config.networks import DeepTauConfig, ParticleNetConfig, TransformerConfig
+
+SECTIONS: dict[str, type[Any]] = {
+    "deeptau": DeepTauConfig,
+    "particle_net": ParticleNetConfig,
+    "transformer": TransformerConfig,
+}
+"""Networks that take their sizes from a section of their name, and from nothing else."""
 
 
 @settings
@@ -50,4 +58,23 @@ class ModelConfig:
             raise ValueError(f"attention_heads must be at least 1, found {self.attention_heads}")
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout must be in [0, 1), found {self.dropout}")
+        return self
+
+    @model_validator(mode="after")
+    def _of_this_network(self) -> ModelConfig:
+        """Settings that the network does not read are refused, not passed over."""
+        if self.name not in {"deepset", *SECTIONS}:
+            return self  # of a developer, who reads what he likes
+        for section in SECTIONS:
+            if section != self.name and getattr(self, section) is not None:
+                raise ValueError(f"model.{section} is of the network {section}, which {self.name} does not read")
+        if self.name == "deepset":
+            return self
+        common = {"name", "adversarial", *SECTIONS}
+        for setting in dataclasses.fields(self):
+            if setting.name not in common and getattr(self, setting.name) != setting.default:
+                raise ValueError(
+                    f"model.{setting.name} is of the network deepset; {self.name} reads nothing but its own section "
+                    f"model.{self.name}, which has {', '.join(f.name for f in dataclasses.fields(SECTIONS[self.name]))}"
+                )
         return self

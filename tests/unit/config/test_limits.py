@@ -107,11 +107,22 @@ def test_last_good_values_of_a_fit():
         ({"dropout": math.nan}, r"dropout must be in \[0, 1\), found nan"),
         ({"activation": "step"}, "'relu', 'gelu', 'silu' or 'tanh'"),
         ({"units": (8,)}, "units"),
+        (
+            {"name": "transformer", "dropout": 0.3},
+            "model.dropout is of the network deepset; transformer reads nothing but",
+        ),
+        ({"name": "deeptau", "dense_units": (8,)}, "model.deeptau, which has tau, component, merge, windows, dense"),
+        ({"name": "deepset", "deeptau": {}}, "model.deeptau is of the network deeptau, which deepset does not read"),
+        ({"name": "particle_net", "transformer": {}}, "model.transformer is of the network transformer"),
     ],
 )
 def test_wrong_networks(change, message):
     with pytest.raises(ValidationError, match=message):
         ModelConfig(**change)
+
+
+def test_networks_of_developers_read_what_they_like():
+    assert ModelConfig(name="summed", dropout=0.3, deeptau={}).dropout == 0.3
 
 
 @pytest.mark.parametrize(
