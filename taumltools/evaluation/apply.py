@@ -76,7 +76,8 @@ def apply_models(
         many candidates it was trained on.
 
     Raises:
-        InputError: a branch is missing, a model was trained on some of the entries, or gives what is no probability.
+        InputError: a branch is missing, a model was trained on other features or on some of the entries, or gives what
+            is no probability.
     """
     account = _Account()
     with ExitStack() as stack:
@@ -88,6 +89,8 @@ def apply_models(
             with open_source(path, reading.features, reading.columns, reading.sample_type) as source:
                 chunks = list(steps(source.entries, reading.step))
                 account.files[str(path)] = source.entries
+                for name, model in models.items():
+                    model.check(source.definition, f"{path}, for the model '{name}'")
                 label = f"scoring {Path(str(path)).name}"
                 for start, stop in progress(iter(chunks), total=len(chunks), label=label, unit="chunk"):
                     chunk = source.read(start, stop)

@@ -11,10 +11,10 @@ from pathlib import Path
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.scorers import CORE, GridScorer, PartsScorer, RawScorer, Scorer
-from taumltools.features.scaling import load_scaling
+from taumltools.features.scaling import check_rules, load_scaling
 from taumltools.training.layout import Form
 from taumltools.training.network import MODEL_FILE, load_network
-from taumltools.training.preparation import TAU, Preparation
+from taumltools.training.preparation import TAU, Preparation, find_definition
 from taumltools.training.stored import SAVED_MODEL_FILE, beside, open_runner
 from taumltools.training.trained_on import TrainedOn
 
@@ -40,12 +40,27 @@ class StoredModel:
         identity: digest of its files.
         preparation: how candidates become its inputs; None for stand-ins.
         trained_on: sketch of its training sample; None if it is not known.
+        definition: features it was trained on; None if they are not known.
     """
 
     scorer: Scorer
     identity: str = ""
     preparation: Preparation | None = None
     trained_on: TrainedOn | None = None
+    definition: FeaturesConfig | None = None
+
+    def check(self, given: FeaturesConfig | None, where: str) -> None:
+        """Refuse features with the names of those it was trained on and other values.
+
+        Args:
+            given: definition of the features it is given; None if it is not known.
+            where: what is given, for the message.
+
+        Raises:
+            InputError: they differ.
+        """
+        if self.preparation is not None:
+            self.preparation.layout.check_definition(self.definition, given, where)
 
 
 def open_model(path: Path, features: FeaturesConfig, scaling: str = "") -> StoredModel:
@@ -66,13 +81,13 @@ def open_model(path: Path, features: FeaturesConfig, scaling: str = "") -> Store
     """
     if not path.exists():
         raise InputError(f"{path}: no such model; a folder or file was expected, or a version of Training")
-    identity, sketch = model_identity(path), TrainedOn.find(path)
+    identity, sketch, definition = model_identity(path), TrainedOn.find(path), find_definition(path)
     if path.suffix == ".keras" or (path / MODEL_FILE).is_file():
         network = load_network(path)
-        return StoredModel(network, identity, Preparation.of_network(network.model), sketch)
+        return StoredModel(network, identity, Preparation.of_network(network.model), sketch, definition)
     parts = {} if (path / SAVED_MODEL_FILE).is_file() or path.is_file() else part_files(path)
     scorer = _parts(parts, features, scaling) if parts else _whole(path, features, scaling)
-    return StoredModel(scorer, identity, scorer.preparation, sketch)
+    return StoredModel(scorer, identity, scorer.preparation, sketch, definition)
 
 
 def part_files(folder: Path) -> dict[str, Path]:
@@ -124,7 +139,9 @@ def _prepared(path: Path, form: Form, features: FeaturesConfig, scaling: str) ->
             f"{path}: this network takes scaled values; name the file of its scaling constants (--scaling), or put it "
             f"beside the network as {SCALING_FILE}"
         )
-    return Preparation.of_settings(features, form, load_scaling(file, features))
+    constants = load_scaling(file, features)
+    check_rules(constants, features, str(file))
+    return Preparation.of_settings(features, form, constants)
 
 
 def digest_of(path: Path) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError, nearest_names
 from taumltools.evaluation.columns import branches_of, column_of
+from taumltools.features.agreement import read_definition
 from taumltools.features.flat import FlatFile, FlatTuples, make_flat, required_branches
 from taumltools.store.remote import is_remote
 from taumltools.training.trained_on import KEY
@@ -61,6 +62,11 @@ class Source(Protocol):
 
     entries: int
 
+    @property
+    def definition(self) -> FeaturesConfig | None:
+        """What features are made with; None if that is not known."""
+        ...
+
     def read(self, start: int, stop: int) -> Candidates:
         """Entries start to stop (exclusive) with their features."""
         ...
@@ -92,7 +98,8 @@ class TupleSource:
         self, path: Path | str, features: FeaturesConfig, columns: Sequence[str], sample_type: str | None
     ) -> None:
         self._reader = open_one(path) if is_remote(path) else open_tuples(path)
-        self._features, self._columns = features, columns
+        self._columns = columns
+        self.definition = features
         self.entries = self._reader.entries
         known = {*self._reader.branches, *self._reader.other_branches}
         self._kind = sample_type or (None if "sampleType" in known else "MC")
@@ -129,7 +136,7 @@ class TupleSource:
         return self._flat(self._reader.take(self._branches, np.array([entry])))
 
     def _flat(self, chunk: Tuples) -> FlatTuples:
-        return make_flat(chunk, self._features, keep="reconstructed", sample_type=self._kind)
+        return make_flat(chunk, self.definition, keep="reconstructed", sample_type=self._kind)
 
 
 def _refuse_missing(path: Path | str, uses: Mapping[str, Sequence[str]], known: Collection[str]) -> None:
@@ -153,6 +160,7 @@ class FlatSource:
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
         self._file = FlatFile(path)
         self.entries = self._file.entries
+        self.definition = read_definition(self._file.features, str(path))
         layout = self._file.layout()
         self._places = {name: f"index/{name}" for name in columns if name in layout["index"]}
         self._places |= {n: f"taus/{n}" for n in columns if n in layout["taus"] and n not in self._places}

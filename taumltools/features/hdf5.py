@@ -136,7 +136,8 @@ class FlatFile:
     Attributes:
         path: the file.
         entries: number of tau candidates.
-        features: the configuration that made it, as plain JSON types; empty if not recorded.
+        features: the configuration that made it, as plain JSON types; empty if not recorded
+            (:func:`taumltools.features.agreement.read_definition` makes settings of it).
         dropped: how many entries were left out, by reason.
         nan: by ``<block>.<feature>``, how often it is NaN although its condition holds; features without are left out.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from taumltools.errors import InputError
 from taumltools.features.cells import Cells
 from taumltools.features.table import FlatTuples
 from taumltools.training.cellrows import cell_inputs
@@ -124,7 +125,7 @@ class Samples:
             The matrices.
 
         Raises:
-            InputError: a feature is not among the columns.
+            InputError: a feature is not among the columns, or a cell is outside of its grid.
         """
         layout = layout if isinstance(layout, InputLayout) else InputLayout.of_sets(layout)
         layout.check(flat.layout(), "flat tuples")
@@ -143,7 +144,7 @@ class Samples:
                 for block, names in layout.objects.items()
             },
             _matrix([flat.cell_features[name] for name in layout.cell_features], len(flat)),
-            {grid: flat.cells[grid] for grid in layout.grids},
+            {grid: _checked(flat.cells[grid], grid, number) for grid, number in layout.grids.items()},
         )
 
     @staticmethod
@@ -218,6 +219,16 @@ class Samples:
         """
         for start in range(0, len(self), batch_size):
             yield self.batch(np.arange(start, min(start + batch_size, len(self))))
+
+
+def _checked(cells: Cells, grid: str, number: int) -> Cells:
+    """A cell beyond the end of its grid would be taken for one of the next candidate."""
+    if cells.cell.size and int(cells.cell.max()) >= number:
+        raise InputError(
+            f"grid '{grid}': cell {int(cells.cell.max())}, the network's grid has {number} cells: the flat tuples were made "
+            "with another grid"
+        )
+    return cells
 
 
 def known_types(tau_type: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import Any
 
 from taumltools.errors import InputError
 from taumltools.training.network import MODEL_FILE
+from taumltools.training.preparation import RUN_FILE
+from taumltools.training.stored import beside
 
 log = logging.getLogger(__name__)
 
@@ -63,13 +65,13 @@ def run_of(start: Path) -> str:
     """Id of the run that trained a network.
 
     Args:
-        start: folder of a training, or a file in it.
+        start: folder of a training or of an export, or a file in it or in its ``snapshots``.
 
     Returns:
         The id; empty if it is not known.
     """
-    path = (start if start.is_dir() else start.parent) / "run.json"
+    path = beside(start, RUN_FILE)
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["mlflow"].get("run_id", ""))
+        return str(json.loads(path.read_text(encoding="utf-8"))["mlflow"].get("run_id", "")) if path else ""
     except (OSError, ValueError, KeyError):
         return ""

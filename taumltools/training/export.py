@@ -14,7 +14,7 @@ import numpy as np
 from taumltools.errors import ConfigError, StoreError
 from taumltools.training.batches import Inputs
 from taumltools.training.network import MODEL_FILE, cell_numbers, load_network
-from taumltools.training.preparation import INPUTS_FILE, Preparation
+from taumltools.training.preparation import INPUTS_FILE, RUN_FILE, Preparation
 from taumltools.training.stored import open_runner
 from taumltools.training.trained_on import TRAINED_ON_FILE
 
@@ -43,8 +43,8 @@ def export_network(model_dir: Path, out_dir: Path) -> dict[str, float]:
 
     The whole takes raw values; inputs have the names and shapes of :mod:`taumltools.training.models`, with any
     number of tau candidates and objects.  The parts are those of :mod:`taumltools.training.split`, each in a
-    folder of ``split``.  ``inputs.json`` says what the inputs are, with the scaling that parts do not have; what the
-    network was trained on comes along.
+    folder of ``split``.  ``inputs.json`` says what the inputs are, with the scaling that parts do not have,
+    ``run.json`` how they are computed; what the network was trained on comes along.
 
     Args:
         model_dir: what a training wrote.
@@ -61,8 +61,9 @@ def export_network(model_dir: Path, out_dir: Path) -> dict[str, float]:
     model = load_network(model_dir).model
     out_dir.mkdir(parents=True, exist_ok=True)
     Preparation.of_network(model).save(out_dir / INPUTS_FILE)
-    if (Path(model_dir) / TRAINED_ON_FILE).is_file():
-        shutil.copyfile(Path(model_dir) / TRAINED_ON_FILE, out_dir / TRAINED_ON_FILE)
+    for name in (TRAINED_ON_FILE, RUN_FILE):
+        if (Path(model_dir) / name).is_file():
+            shutil.copyfile(Path(model_dir) / name, out_dir / name)
     differences = {name: write_checked(model, name, out_dir) for name in WHOLE}
     if not cell_numbers(model):
         return differences
@@ -113,6 +114,9 @@ def write_checked(model: Any, name: str, out_dir: Path, undefined: float = 0.1) 
 def random_inputs(model: Any, n: int, seed: int, undefined: float = 0.1) -> Inputs:
     """Inputs for a network, with values that are not defined, padding and empty sets.
 
+    Values are spread as in the sample from which the network has its scaling, so that they reach what comes after it;
+    networks without scaling get mean 0 and standard deviation 1.
+
     Args:
         model: a ``keras.Model`` with the inputs of this project.
         n: tau candidates.
@@ -122,8 +126,11 @@ def random_inputs(model: Any, n: int, seed: int, undefined: float = 0.1) -> Inpu
     Returns:
         Arrays by name.
     """
+    from taumltools.training.layers import Scaling
+
     rng = np.random.default_rng(seed)
     cells = cell_numbers(model)
+    scaled = {layer.block: layer for layer in model.layers if isinstance(layer, Scaling)}
     filled = {grid: np.flatnonzero(rng.random(n * size) < 0.1) for grid, size in cells.items()}
     inputs: Inputs = {}
     for tensor in model.inputs:
@@ -136,8 +143,10 @@ def random_inputs(model: Any, n: int, seed: int, undefined: float = 0.1) -> Inpu
         else:
             rows = len(filled[grid]) + 1 if grid else n
             shape = (rows, *(LENGTH if size is None else size for size in tensor.shape[1:]))
-            values = rng.normal(size=shape).astype(np.float32)
-            inputs[tensor.name] = np.where(rng.random(shape) < undefined, np.float32(np.nan), values)
+            values = rng.normal(size=shape)
+            if layer := scaled.get(tensor.name):
+                values = np.asarray(layer.mean) + np.asarray(layer.std) * values
+            inputs[tensor.name] = np.where(rng.random(shape) < undefined, np.nan, values).astype(np.float32)
     return inputs
 
 

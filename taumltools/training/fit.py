@@ -30,13 +30,13 @@ from taumltools.training.loader_adversarial import AdversarialLoader
 from taumltools.training.losses import uses_working_points
 from taumltools.training.models import MODELS, build_model
 from taumltools.training.network import MODEL_FILE, load_network
+from taumltools.training.preparation import RUN_FILE
 from taumltools.training.tracking import Run, RunDescription, tracked
 
 log = logging.getLogger(__name__)
 
 HISTORY_FILE = "history.json"
 METRICS_FILE = "metrics.json"
-RUN_FILE = "run.json"
 SNAPSHOTS = "snapshots"
 
 

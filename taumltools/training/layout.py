@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from taumltools.config.features import CELL_FEATURES, FeaturesConfig
 from taumltools.errors import ConfigError, InputError
+from taumltools.features.agreement import disagreements
 
 Form = Literal["sets", "cells"]
 """How objects reach a network: as padded sets, or as the filled cells of grids."""
@@ -140,6 +141,34 @@ class InputLayout:
                     f"{where}: the network needs the grid '{grid}' with cells of {sorted(self.objects)}, found "
                     f"{sorted(blocks) if blocks is not None else 'no such grid'}: make the flat tuples with these features"
                 )
+
+    def check_definition(self, known: FeaturesConfig | None, other: FeaturesConfig | None, where: str) -> None:
+        """Refuse features that have the right names and other values.
+
+        Args:
+            known: the definition that the network was trained on; None if that is not known: then grids alone are compared.
+            other: the definition of what it is given; None if that is not known.
+            where: what is given, for the message.
+
+        Raises:
+            InputError: formulas, conditions, choices of objects or grids differ; up to five are named.
+        """
+        if other is None:
+            return
+        known_grids = known.cells.grids if known is not None and known.cells else {}
+        given = other.cells.grids if other.cells else {}
+        found = disagreements(self.blocks(), self.grids, known, other) if known is not None else []
+        found += [
+            f"grid '{name}': {given[name].n_cells} cells, not {number}"
+            for name, number in self.grids.items()
+            if name in given and name not in known_grids and given[name].n_cells != number
+        ]
+        if found:
+            more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
+            raise InputError(
+                f"{where}: not the features the network was trained on: {'; '.join(found[:5])}{more}: "
+                "use the features of its training"
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, as JSON has them."""

@@ -16,10 +16,14 @@ import numpy as np
 
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
+from taumltools.features.agreement import read_definition
 from taumltools.training.batches import Inputs
 from taumltools.training.layout import Form, InputLayout
 from taumltools.training.network import layout_of
 from taumltools.training.stored import beside
+
+RUN_FILE = "run.json"
+"""Settings of a training and the run that it is in mlflow: in its folder, and in that of an export."""
 
 INPUTS_FILE = "inputs.json"
 """Name of the file that :meth:`Preparation.save` writes."""
@@ -146,6 +150,28 @@ class Preparation:
             for component in self.layout.components
         }
         return {TAU: list(self.layout.taus), **cells}
+
+
+def find_definition(model: Path) -> FeaturesConfig | None:
+    """The features that a stored network was trained on, from what its training or its export left.
+
+    Args:
+        model: folder or file of the network.
+
+    Returns:
+        The definition; None if there is none beside it.
+
+    Raises:
+        InputError: the file that should have it cannot be read.
+    """
+    found = beside(model, RUN_FILE)
+    if found is None:
+        return None
+    try:
+        content = json.loads(found.read_text(encoding="utf-8"))
+        return read_definition(content.get("features", {}), str(found))
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{found}: cannot be read ({error}); it says which features the network takes") from error
 
 
 def _constants(features: FeaturesConfig, layout: InputLayout, scaling: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from taumltools.config.features import FeaturesConfig
 from taumltools.errors import InputError
 from taumltools.eventhash import in_first_part
+from taumltools.features.agreement import read_definition
 from taumltools.features.flat import FlatFile
 from taumltools.features.produce import refuse_nan, rows_of_blocks
 from taumltools.training.batches import known_types
@@ -87,7 +88,7 @@ def look_at(
         One for each file.
 
     Raises:
-        InputError: an unreadable file, one without a feature, or features that are NaN too often in all files together.
+        InputError: an unreadable file, one without a feature or with another formula for it, or features that are NaN too often in all files together.
     """
     nan: Counter[str] = Counter()
     rows: Counter[str] = Counter()
@@ -95,6 +96,7 @@ def look_at(
     for path in paths:
         with FlatFile(path) as file:
             layout.check(file.layout(), str(path))
+            layout.check_definition(features, read_definition(file.features, str(path)), str(path))
             index = _index(file, ("run", "lumi", "evt", *columns))
             blocks = blocks_of(file, layout, READ_BLOCK)
             nan.update(file.nan)

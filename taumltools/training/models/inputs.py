@@ -68,11 +68,15 @@ def set_blocks(features: FeaturesConfig) -> dict[str, list[str]]:
 def set_inputs(features: FeaturesConfig, constants: Mapping[str, Any], block: str) -> tuple[dict[str, Any], Any]:
     """Inputs of one block of objects.
 
-    A feature whose constants are known by grid only gets those of the widest one.
+    A feature whose range is defined by grid gets that of the widest one.
 
     Returns:
         ``<block>`` (n, length, features) and ``<block>_mask`` (n, length) by name, and the scaled values.
+
+    Raises:
+        ConfigError: mean and standard deviation were measured in cells of grids only, which hold one object each.
     """
+    _refuse_measured_in_cells(features, constants, block)
     places = features.objects[block].set_size or None
     raw = keras.Input((places, len(set_blocks(features)[block])), name=block)
     mask = keras.Input((places,), name=f"{block}_mask")
@@ -80,6 +84,21 @@ def set_inputs(features: FeaturesConfig, constants: Mapping[str, Any], block: st
     cones = (GLOBAL, *sorted(grids, key=lambda name: -grids[name].cone))
     scaled = Scaling.from_constants(block, constants_of(constants, block, *cones), name=f"{block}_scaling")(raw)
     return {block: raw, f"{block}_mask": mask}, scaled
+
+
+def _refuse_measured_in_cells(features: FeaturesConfig, constants: Mapping[str, Any], block: str) -> None:
+    """All objects of a set are spread otherwise than the leading ones of cells, as the CMS tools measure them."""
+    rules = {name: item.scaling.type for name, item in features.blocks()[block].items()}
+    odd = [
+        name
+        for name, entry in constants[block].items()
+        if rules[name] == "normal" and not {"mean", GLOBAL} & set(entry)
+    ]
+    if odd:
+        raise ConfigError(
+            f"scaling of {block}: {', '.join(odd[:5])}{' and others' if len(odd) > 5 else ''}: measured in the cells of "
+            "grids only; a network on sets needs constants of all objects: leave scaling.source out, so that they are measured"
+        )
 
 
 def cell_columns(features: FeaturesConfig, component: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from taumltools.config.features import CellsConfig, FeatureConfig, FeaturesConfig, GridConfig, ObjectBlock
+from taumltools.config.features import CellsConfig, FeatureConfig, FeaturesConfig, GridConfig, ObjectBlock, ScalingRule
 from taumltools.features.flat import make_flat
 from taumltools.training.export import WRITERS, export_network
 from taumltools.training.legacy_weights import set_weights, weights_of
@@ -18,12 +18,15 @@ from tests.unit.training.deeptau_case import some_scaling
 from tests.unit.training.dense_deeptau import dense_deeptau
 from tests.unit.training.test_deeptau import tiny
 
+RULE = ScalingRule("normal", lo=-1.5, hi=1.5)
+"""That of the constants of :func:`tests.unit.training.deeptau_case.some_scaling`."""
+
 WIDTHS = {"tau": [6, 4], "a": [8, 4], "b": [6, 3], "merge": [7, 4], "dense": [8, 8]}
 """Of the layers that :func:`tests.unit.training.test_deeptau.tiny` gives with these features."""
 
 
 def objects(name: str, expressions: list[str], select: str) -> ObjectBlock:
-    features = {f"{name}_{i}": FeatureConfig(text) for i, text in enumerate(expressions)}
+    features = {f"{name}_{i}": FeatureConfig(text, scaling=RULE) for i, text in enumerate(expressions)}
     return ObjectBlock("pfCand", features, select=select, max_objects=0)
 
 
@@ -33,11 +36,11 @@ def cell_case(cells: bool = True) -> FeaturesConfig:
     grids = {"inner": GridConfig(3, 3, 0.1, cone=0.5), "outer": GridConfig(5, 4, 0.2, cone=0.5)}
     return FeaturesConfig(
         taus={
-            "pt": FeatureConfig("tau_pt / 50"),
-            "eta": FeatureConfig("tau_eta"),
-            "mass": FeatureConfig("tau_mass"),
-            "dz": FeatureConfig("tau_dz", valid="tau_pt > 30"),
-            "iso": FeatureConfig("tau_chargedIsoPtSum / 10"),
+            "pt": FeatureConfig("tau_pt / 50", scaling=RULE),
+            "eta": FeatureConfig("tau_eta", scaling=RULE),
+            "mass": FeatureConfig("tau_mass", scaling=RULE),
+            "dz": FeatureConfig("tau_dz", valid="tau_pt > 30", scaling=RULE),
+            "iso": FeatureConfig("tau_chargedIsoPtSum / 10", scaling=RULE),
         },
         objects={
             "a": objects("a", hadrons, "pfCand_particleType == 1"),

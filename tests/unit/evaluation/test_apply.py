@@ -11,6 +11,7 @@ from taumltools.evaluation.apply import Reading, apply_models, apply_network, on
 from taumltools.evaluation.models import StoredModel
 from taumltools.evaluation.predictions import Predictions
 from taumltools.features.flat import FlatTuples, make_flat, write_flat
+from taumltools.training.preparation import Preparation
 from taumltools.training.trained_on import TrainedOn
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
@@ -222,6 +223,18 @@ def trained_on(path: Path, seeds: list[int], **options: int) -> Path:
 
 def apply_trained(model: Path, files: list[Path], out: Path, **options: object) -> dict:
     return apply_network(model, files, out, FEATURES, COLUMNS, network=FromPt(), **options)
+
+
+@pytest.mark.parametrize("kind", ["tuples", "flat"])
+def test_models_trained_on_other_features_are_refused(files: list[Path], tmp_path: Path, kind: str):
+    other = FeaturesConfig(taus={"tau_pt": FeatureConfig("tau_pt * 1000"), "tau_eta": FeatureConfig()})
+    model = StoredModel(FromPt(), "x", Preparation.of_settings(FEATURES, "sets"), definition=FEATURES)
+    path, features = files[0], other
+    if kind == "flat":
+        path, features = tmp_path / "flat.h5", FEATURES  # the settings are right, the file was made with others
+        write_flat(path, [make_flat(mock_tuples(20, seed=0), other)], config=other)
+    with pytest.raises(InputError, match=r"for the model 'old': .* taus.tau_pt: 'tau_pt \* 1000', not 'tau_pt'"):
+        apply_models({"old": model}, [path], {"old": tmp_path / "p.h5"}, Reading(features))
 
 
 def test_training_events_are_refused_with_their_number(files: list[Path], tmp_path: Path):

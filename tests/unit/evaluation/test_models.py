@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import zipfile
@@ -10,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from taumltools.config.features import FeatureConfig, GridConfig, ScalingRule
+from taumltools.config.identity import plain
 from taumltools.errors import ConfigError, InputError
 from taumltools.evaluation.models import check_name, digest_of, model_identity, open_model, part_files
 from taumltools.evaluation.scorers import GridScorer, PartsScorer, RawScorer
 from taumltools.training.network import Network
-from taumltools.training.preparation import INPUTS_FILE
+from taumltools.training.preparation import INPUTS_FILE, RUN_FILE
 from tests.unit.evaluation.stored_case import candidates, cell_case, store, write_dense_graph
 from tests.unit.training.deeptau_case import some_scaling
 
@@ -89,6 +92,42 @@ def test_other_features_are_refused_by_name(folder: Path, tmp_path: Path):
     features.taus.pop("iso")
     with pytest.raises(InputError, match="'taus' has 5 columns in the network, the features give 4"):
         open_model(tmp_path / "model.onnx", features)
+
+
+def with_changed(features, **taus):
+    return dataclasses.replace(
+        features, taus=features.taus | {name: FeatureConfig(text) for name, text in taus.items()}
+    )
+
+
+@pytest.mark.parametrize("place", ["trained", "trained/model.keras", "export", "export/model.onnx", "export/split"])
+def test_features_of_the_same_names_and_other_values_are_refused(folder: Path, tmp_path: Path, place: str):
+    """They were scored without a word, as long as all names were there."""
+    for kind in ("trained", "export"):
+        shutil.copytree(folder / kind, tmp_path / kind)
+        (tmp_path / kind / RUN_FILE).write_text(json.dumps({"features": plain(cell_case())}))
+    model = open_model(tmp_path / place, cell_case())
+    model.check(cell_case(), "taus.root")
+    other = with_changed(cell_case(), pt="tau_pt / 20", mass="tau_mass * 2")
+    with pytest.raises(InputError, match=r"taus.root: not the features the network was trained on: taus.pt: 'tau_pt / 20', "
+                                         r"not 'tau_pt / 50'; taus.mass: .*: use the features of its training"):  # fmt: skip
+        model.check(other, "taus.root")
+    model.check(None, "taus.h5")
+
+
+@pytest.mark.parametrize("place", ["trained", "export/model.onnx"])
+def test_grids_of_other_sizes_are_refused_also_where_the_training_is_not_known(folder: Path, place: str):
+    features = cell_case()
+    features.cells.grids["outer"] = GridConfig(25, 25, 0.042, cone=0.5)
+    with pytest.raises(InputError, match=r"taus.h5: .* grid 'outer': 625 cells, not 20"):
+        open_model(folder / place, cell_case()).check(features, "taus.h5")
+
+
+def test_constants_of_other_features_are_refused(folder: Path):
+    features = cell_case()
+    features.taus["pt"] = FeatureConfig("tau_pt / 50", scaling=ScalingRule("linear", min=20.0, max=1000.0))
+    with pytest.raises(InputError, match=r"taus.pt .*made with other features"):
+        open_model(folder / "cms", features, str(folder / "scaling_cms.json"))
 
 
 def test_scaled_networks_need_constants(folder: Path):

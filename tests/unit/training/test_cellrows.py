@@ -1,10 +1,13 @@
 """Cells of a batch against a plain loop over taus and cells."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from taumltools.errors import InputError
 from taumltools.training.batches import Samples
 from taumltools.training.layout import InputLayout
 
@@ -63,3 +66,10 @@ def test_select_and_concatenate_keep_cells(samples):
     assert some.keys() == others.keys()
     for name in some:
         np.testing.assert_array_equal(some[name], others[name])
+
+
+def test_cells_beyond_the_grid_are_not_taken_for_those_of_the_next_candidate(grid_flat, grid_features):
+    layout = InputLayout.of(grid_features, "cells")
+    smaller = dataclasses.replace(layout, grids=layout.grids | {"outer": 5})
+    with pytest.raises(InputError, match=r"grid 'outer': cell \d+, the network's grid has 5 cells"):
+        Samples.of(grid_flat, smaller)

@@ -57,5 +57,9 @@ def test_run_that_trained_a_network(tmp_path):
     assert run_of(tmp_path) == ""
     (tmp_path / "run.json").write_text(json.dumps({"mlflow": {"run_id": "abc"}}))
     assert run_of(tmp_path) == run_of(tmp_path / "model.keras") == "abc"
+    snapshot = tmp_path / "snapshots" / "epoch_002.keras"
+    snapshot.parent.mkdir()
+    snapshot.touch()
+    assert run_of(snapshot) == "abc"
     (tmp_path / "run.json").write_text(json.dumps({"mlflow": {}}))
     assert run_of(tmp_path) == ""

@@ -46,6 +46,23 @@ def test_sets_of_a_given_size_are_exported(tmp_path):
     assert random_inputs(model, 3, seed=1)["muon_mask"].shape == (3, 6)
 
 
+def test_what_the_training_was_comes_along(tmp_path):
+    network("deepset").save(tmp_path / MODEL_FILE)
+    (tmp_path / "run.json").write_text('{"seed": 7}')
+    export_network(tmp_path, tmp_path / "out")
+    assert (tmp_path / "out" / "run.json").read_text() == '{"seed": 7}'
+
+
+def test_random_inputs_reach_what_comes_after_the_scaling():
+    """Numbers around 0 were all at the same limit where a feature is around 50 in the sample."""
+    model = network("deeptau")
+    layer = model.get_layer("taus_scaling")
+    layer.mean, layer.std = [50.0] * 5, [3.0] * 5
+    taus = random_inputs(model, 4000, seed=1)["taus"]
+    np.testing.assert_allclose(np.nanmean(taus, axis=0), 50, atol=0.3)
+    np.testing.assert_allclose(np.nanstd(taus, axis=0), 3, atol=0.2)
+
+
 def test_export_that_differs_is_refused(tmp_path, monkeypatch):
     model = network("deepset")
     monkeypatch.setattr(export, "WRITERS", {"off": lambda *_: lambda inputs: np.full((len(inputs["taus"]), 4), 0.5)})

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from taumltools.config.features import FeaturesConfig
+from taumltools.config.features import FeatureConfig, FeaturesConfig, ScalingRule
 from taumltools.config.model import ModelConfig
 from taumltools.config.networks import ObjectsConfig, ParticleNetConfig, TransformerConfig
 from taumltools.errors import ConfigError
@@ -108,5 +108,11 @@ def test_sets_take_constants_of_the_widest_grid():
     scaling = some_scaling(features)
     layer = build_model(MODELS["deepset"], features, scaling).get_layer("a_scaling")
     assert layer.mean == [numbers["outer"]["mean"] for numbers in scaling["a"].values()]
+    measured = dataclasses.replace(
+        features, objects=features.objects | {"a": dataclasses.replace(
+            features.objects["a"], features={f"a_{i}": FeatureConfig("tau_pt", scaling=ScalingRule("normal")) for i in range(4)})}
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="scaling of a: a_0, a_1, a_2, a_3: measured in the cells of grids only"):
+        build_model(MODELS["deepset"], measured, scaling)
     both = {"a": {"x": {"outer": 1, GLOBAL: 2}}}
     assert constants_of(both, "a", GLOBAL, "outer") == {"x": 2}
