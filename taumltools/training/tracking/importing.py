@@ -69,12 +69,17 @@ def import_logs(logs: Iterable[Path], store: TrackingStore, *, parent: str = "")
     best: dict[str, RunRecord] = {}
     for record in filter(None, map(read_log, logs)):
         known = best.get(record.run_id)
-        if known is None or _rank(record) > _rank(known):
+        if known is None or rank_of(record) > rank_of(known):
             best[record.run_id] = record
     return write_records(list(best.values()), store, parent=parent)
 
 
-def _rank(record: RunRecord) -> tuple[bool, int, int]:
+def rank_of(record: RunRecord) -> tuple[bool, int, int]:
+    """Of several copies of a run the one with the highest rank counts: finished, with more files, written later.
+
+    Args:
+        record: the copy.
+    """
     last = max((point.time for point in record.points), default=record.start)
     return record.status == "FINISHED", len(record.folders), last
 
@@ -97,7 +102,7 @@ def write_records(records: Sequence[RunRecord], store: TrackingStore, *, parent:
         for record in parents_first(records):
             nested = result.ids.get(record.parent, "") if record.parent else parent
             run = known.get(record.run_id)
-            if run is not None and _is_current(run, record, nested):
+            if run is not None and (_is_current(run, record, nested) or is_behind(run, record)):
                 result.unchanged.append(record.name)
                 continue
             (result.made if run is None else result.renewed).append(record.name)
@@ -132,6 +137,16 @@ def origin_of(run: Any) -> str:
 def _is_current(run: Any, record: RunRecord, nested: str) -> bool:
     tags = run.data.tags
     return tags.get(DIGEST_TAG) == record.digest() and (not nested or tags.get(NESTED_TAG) == nested)
+
+
+def is_behind(run: Any, record: RunRecord) -> bool:
+    """Whether a run in a store has come to its end, and a record is an older copy of it.
+
+    Args:
+        run: of mlflow.
+        record: the copy.
+    """
+    return bool(run.info.status == "FINISHED" != record.status)
 
 
 def _write(record: RunRecord, store: TrackingStore, run: Any, nested: str) -> str:

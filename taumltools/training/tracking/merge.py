@@ -17,8 +17,10 @@ from taumltools.training.tracking.importing import (
     RUN_TAG,
     ImportResult,
     clean_name,
+    is_behind,
     known_runs,
     origin_of,
+    rank_of,
     write_records,
 )
 from taumltools.training.tracking.record import Point, RunRecord
@@ -36,7 +38,8 @@ def merge_stores(
     """Copy the runs of stores into one, with their artefacts; nothing is taken away from the sources.
 
     Runs and experiments get new ids in the target.  A run is recognised by the id under which it was recorded first, so
-    that it is there once, however often and from wherever it is merged.  Experiments of the same name become one.
+    that it is there once, however often and from wherever it is merged; of several copies the one that is finished
+    counts, or else the later one.  Experiments of the same name become one.
 
     Args:
         sources: stores by a label for each.
@@ -55,15 +58,28 @@ def merge_stores(
     if own := [source for label, source in sources.items() if opened[label].uri == store_uri(target)]:
         raise InputError(f"the store {own[0]} cannot be merged into itself: name another target")
     store, total = open_store(target), ImportResult()
+    homes = _homes(opened, experiments) if len(opened) > 1 else {}
     for label, read in opened.items():
         with tempfile.TemporaryDirectory(prefix="tauml-merge-") as scratch:
             records = records_of(read, experiments, f" ({label})" if labelled else "", Path(scratch))
+            records = [record for record in records if homes.get(record.run_id, label) == label]
             result = write_records(records, store)
             verify(records, open_store(target))
         for name in ("made", "renewed", "unchanged"):
             getattr(total, name).extend(getattr(result, name))
         total.ids |= result.ids
     return total
+
+
+def _homes(stores: Mapping[str, TrackingStore], experiments: Sequence[str]) -> dict[str, str]:
+    """Label of the store that has the best copy of each run, by its lasting id; of equal ones the first."""
+    best: dict[str, tuple[Any, str]] = {}
+    for label, store in stores.items():
+        for record in records_of(store, experiments):
+            rank = rank_of(record)
+            if record.run_id not in best or rank > best[record.run_id][0]:
+                best[record.run_id] = rank, label
+    return {run_id: label for run_id, (_, label) in best.items()}
 
 
 def records_of(
@@ -183,6 +199,8 @@ def verify(records: Sequence[RunRecord], store: TrackingStore) -> None:
         run = known.get(record.run_id)
         if run is None:
             raise StoreError(f"{store.uri} lacks the run '{record.name}' ({record.run_id}) that was written to it")
+        if is_behind(run, record):
+            continue
         missing = [
             *({clean_name(name) for name in record.params} - set(run.data.params)),
             *({clean_name(point.name) for point in record.points} - set(run.data.metrics)),

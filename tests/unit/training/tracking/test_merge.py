@@ -70,8 +70,24 @@ def test_merging_again_brings_only_what_is_new(anna, ben, new_store, tmp_path):
 def test_run_that_both_have_is_there_once(anna, new_store, tmp_path):
     shutil.copytree(anna, tmp_path / "copy")
     target = new_store("all")
-    merge_stores({"anna": str(anna), "copy": str(tmp_path / "copy")}, str(target.folder))
+    sources = {"anna": str(anna), "copy": str(tmp_path / "copy")}
+    merge_stores(sources, str(target.folder))
     assert names(target, "cnn") == ["a1", "a2"]
+    assert merge_stores(sources, str(target.folder)).summary() == "0 new, 0 renewed, 2 as they were"
+
+
+@pytest.mark.parametrize("outdated", [0, 1])
+def test_an_older_copy_of_a_run_does_not_undo_its_end(anna, new_store, tmp_path, outdated):
+    """The copy that was merged last won, so that a run became FAILED again."""
+    shutil.copytree(anna, tmp_path / "copy")
+    sources, target = [str(anna), str(tmp_path / "copy")], new_store("all")
+    old = open_store(sources[outdated])
+    for run in old.runs():
+        old.client.set_terminated(run.info.run_id, "FAILED")
+    merge_stores({"one": sources[0], "two": sources[1]}, str(target.folder))
+    assert {run.info.status for run in target.runs()} == {"FINISHED"}
+    assert merge_stores({"old": sources[outdated]}, str(target.folder)).summary() == "0 new, 0 renewed, 2 as they were"
+    assert {run.info.status for run in target.runs()} == {"FINISHED"}
 
 
 def test_run_that_was_imported_and_merged_is_there_once(finished, new_store):
