@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,41 @@ class ScanTraining(FitTask):
             return {"trainings": self.trainings(self.combinations)}
         return {"flat": self.need(ProduceFlatTuples), "scaling": self.need(FeatureScaling)}
 
+    def broken(self, lines: Sequence[str]) -> dict[str, str]:
+        """Why the fits of some trainings broke down, by overrides; those that did not are left out."""
+        singles = self.trainings(tuple(lines)).singles if lines else []
+        return {line: why for line, single in zip(lines, singles, strict=True) if (why := single.broken())}
+
+    def standing(self) -> Training:
+        """The trainings of a grid whose fits did not break down when they were tried.
+
+        Raises:
+            InputError: all of them did.
+        """
+        from taumltools.errors import InputError
+
+        broken = self.broken(self.combinations)
+        left = tuple(line for line in self.combinations if line not in broken)
+        if not left:
+            line, why = next(iter(broken.items()))
+            raise InputError(f"all {len(broken)} trainings of the grid broke down, e.g. {line}: {why}")
+        return self.trainings(left)
+
+    def requires(self) -> dict[str, Any]:
+        """Of a grid what can be compared."""
+        return {"trainings": self.standing()} if self.combinations else super().requires()
+
+    def workflow_requires(self) -> Any:
+        """The same for the workflow."""
+        requirements = super().workflow_requires()
+        if self.combinations:
+            requirements["trainings"] = self.standing()
+        return requirements
+
+    def input_paths(self) -> list[Path]:
+        """What is compared; of a sweep what its trainings read."""
+        return self.standing().paths() if self.combinations else super().input_paths()
+
     def run(self) -> Iterator[Training]:  # type: ignore[override]  # luigi runs generators as well
         """Compare the trainings; those of a sweep are asked for round by round, and found again after an interruption.
 
@@ -118,11 +153,13 @@ class ScanTraining(FitTask):
         rounds = sweep(parse_space(self.sweep), self.trials, self.round_size, seed, self.direction)
         asked: list[str] | None = next(rounds)
         while asked:
-            trainings = self.trainings(tuple(dict.fromkeys(asked)))
-            yield trainings
-            found = dict(zip(trainings.input_cmds, trainings.paths(), strict=True))
+            lines = tuple(dict.fromkeys(asked))
+            broken = self.broken(lines)
+            if left := tuple(line for line in lines if line not in broken):
+                yield self.trainings(left)
+            found = dict(zip(lines, self.trainings(lines).paths(), strict=True))
             self.asked += asked
-            values = Scan(self.metric, self.direction, asked, [found[line] for line in asked]).values()
+            values = Scan(self.metric, self.direction, asked, [found[line] for line in asked], broken).values()
             try:
                 asked = rounds.send(values)
             except StopIteration:
@@ -133,6 +170,10 @@ class ScanTraining(FitTask):
         from taumltools.training.sweep import Scan
 
         lines = tuple(dict.fromkeys(self.asked))
-        best = Scan(self.metric, self.direction, lines, self.trainings(lines).paths()).write(path)
-        log.info("best of %d trainings: %s %.5g with %s", len(lines), self.metric, best["value"], best["overrides"])
-        return {"best": best, "trainings": len(lines)}
+        broken = self.broken(lines)
+        best = Scan(self.metric, self.direction, lines, self.trainings(lines).paths(), broken).write(path)
+        told = f", {len(broken)} of which broke down" if broken else ""
+        log.info(
+            "best of %d trainings%s: %s %.5g with %s", len(lines), told, self.metric, best["value"], best["overrides"]
+        )
+        return {"best": best, "trainings": len(lines), "broken": broken}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from tasks.base import PipelineTask
 from tasks.features import FeatureScaling, ProduceControlTuples, ProduceFlatTuples
 from tasks.parameters import AmountParameter, CommandsParameter
 from tasks.tracking import import_runs
+
+log = logging.getLogger(__name__)
 
 
 class FitTask(PipelineTask):
@@ -190,6 +194,18 @@ class Training(FitTask):
         """Folder of what a training leaves on its way: its log, its checkpoints; survives a killed process."""
         return self.folder / "work"
 
+    @property
+    def broken_file(self) -> Path:
+        """Says why a fit broke down; it is gone as soon as one with the same settings succeeds."""
+        return self.work / "broken.json"
+
+    def broken(self) -> str:
+        """Why the fit broke down; empty if it did not, or was not tried."""
+        try:
+            return "" if self.path_of(0).exists() else str(json.loads(self.broken_file.read_text("utf-8"))["error"])
+        except (OSError, ValueError, KeyError):
+            return ""
+
     def _data(self) -> dict[str, list[Path]]:
         """All files that decide what the network becomes, by what they are called in mlflow."""
         needed = self.upstream()
@@ -224,13 +240,15 @@ class Training(FitTask):
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Fit, from the last checkpoint if there is one."""
+        from taumltools.errors import FitError
         from taumltools.features.scaling import load_scaling
         from taumltools.training.checkpoint import Checkpoints
         from taumltools.training.devices import Devices
         from taumltools.training.fit import train
         from taumltools.training.trained_on import remember
 
-        result = train(
+        fit = functools.partial(
+            train,
             self.upstream()["flat"].paths(),
             load_scaling(self.upstream()["scaling"].path, self.setting("features")),
             features=self.setting("features"),
@@ -243,6 +261,13 @@ class Training(FitTask):
             checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
             devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),
         )
+        try:
+            result = fit()
+        except FitError as error:
+            self.work.mkdir(parents=True, exist_ok=True)
+            self.broken_file.write_text(json.dumps({"error": str(error)}), encoding="utf-8")
+            log.warning("%s is remembered as broken: a scan that is run again goes on without it", self.folder)
+            raise
         seen = [*self.upstream()["flat"].paths(), *(file for files in self.control_paths().values() for file in files)]
         remember(seen, self.setting("training").start_from, path)
         return result.metrics | {"run": result.run}

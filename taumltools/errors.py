@@ -22,6 +22,10 @@ class InputError(TauMLError):
     """An input file or its content cannot be used (truncated, foreign, NaN, empty)."""
 
 
+class FitError(InputError):
+    """A fit broke down: its loss is not finite, with these settings and this sample."""
+
+
 class StoreError(TauMLError):
     """A result cannot be published (disk full, store read-only, invalid product)."""
 

@@ -94,7 +94,8 @@ def train(
 
     Raises:
         ConfigError: devices or the network do not allow it.
-        InputError: a file or the scaling does not fit the features, or the loss became NaN.
+        InputError: a file or the scaling does not fit the features.
+        FitError: the loss became NaN.
     """
     import keras
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from taumltools.config.training import TrainingConfig
-from taumltools.errors import InputError
+from taumltools.errors import FitError
 from taumltools.progress import progress
 from taumltools.training.checkpoint import Checkpoint, Checkpoints
 from taumltools.training.control_figures import control_figures
@@ -89,7 +89,7 @@ class Fit:
         """Do all epochs that are left; the network ends with the weights that the settings ask for.
 
         Raises:
-            InputError: the loss became NaN or infinite.
+            FitError: the loss became NaN or infinite.
         """
         self.resume()
         while not self.finished:
@@ -138,7 +138,7 @@ class Fit:
             out = self.model.fit_batch(batch)
             self._step += 1
             if odd := [name for name in self.model.followed if not math.isfinite(out[name])]:
-                raise InputError(
+                raise FitError(
                     f"the {odd[0]} became {out[odd[0]]} in {label}, step {self._step}: "
                     f"{suspects(self.model.network, batch, self.loader.layout)}; lower the learning rate "
                     "(training.learning_rate), or look for extreme values in the features"
@@ -170,7 +170,7 @@ class Fit:
         result = figures.result()
         loss = result.pop("pure_loss")
         if not math.isfinite(loss):
-            raise InputError(
+            raise FitError(
                 f"the loss of the validation sample is {loss} after epoch {self.done + 1}: lower the learning rate "
                 "(training.learning_rate), or look for extreme values in the features"
             )

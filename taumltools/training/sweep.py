@@ -8,7 +8,7 @@ import math
 import re
 import shlex
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -131,29 +131,41 @@ class Scan:
         direction: whether low or high values are good.
         overrides: of each training.
         folders: their products.
+        broken: by overrides, why fits broke down; these have no product.
     """
 
     metric: str
     direction: Direction
     overrides: Sequence[str]
     folders: Sequence[Path]
+    broken: Mapping[str, str] = field(default_factory=dict)
 
     def figures(self) -> list[dict[str, float]]:
-        """All numbers of the kept epoch of each training."""
-        return [read_figures(folder) for folder in self.folders]
+        """All numbers of the kept epoch of each training; none of one that broke down."""
+        return [
+            {} if line in self.broken else read_figures(folder)
+            for line, folder in zip(self.overrides, self.folders, strict=True)
+        ]
 
     def values(self) -> list[float]:
-        """The metric of each training.
+        """The metric of each training; NaN for one that broke down.
 
         Raises:
             InputError: one lacks it; the message lists what there is.
         """
         return [
-            value_of(figures, self.metric, folder) for figures, folder in zip(self.figures(), self.folders, strict=True)
+            value_of(figures, self.metric, folder) if figures else math.nan
+            for figures, folder in zip(self.figures(), self.folders, strict=True)
         ]
 
     def best(self) -> int:
-        """Number of the best training; of equals the first."""
+        """Number of the best training; of equals the first.
+
+        Raises:
+            InputError: all of them broke down.
+        """
+        if all(line in self.broken for line in self.overrides):
+            raise InputError(f"all {len(self.overrides)} trainings broke down: {next(iter(self.broken.values()), '')}")
         sign = 1 if self.direction == "minimize" else -1
         return min(range(len(self.folders)), key=lambda n: _last_if_nan(sign * self.values()[n]))
 
@@ -173,6 +185,9 @@ class Scan:
             {"training": number} | own | figures | {"folder": str(folder)}
             for number, (own, figures, folder) in enumerate(zip(settings, self.figures(), self.folders, strict=True))
         ]
+        for row, line in zip(rows, self.overrides, strict=True):
+            if line in self.broken:
+                row["broken"] = self.broken[line]
         best = self.best()
         summary = {
             "training": best,

@@ -112,6 +112,8 @@ def test_several_trainings_of_a_file_and_one_that_fails(store, tmp_path):
     code, output = law(store, "Training", *arguments)
     assert code != 0
     assert "the loss became" in output
+    (broken,) = store.glob("tiny/Training/v1/*/work/broken.json")
+    assert "the loss became" in json.loads(broken.read_text())["error"]
     commands.write_text("\n".join(commands.read_text().splitlines()[:3]))
     code, output = law(store, "Training", *arguments)
     assert code == 0, output[-4000:]

@@ -9,7 +9,7 @@ import pytest
 
 from tasks.scan import ScanTraining
 from tasks.training import Training
-from taumltools.errors import ConfigError
+from taumltools.errors import ConfigError, InputError
 
 TINY = {"version": "v1", "campaign": "tiny"}
 SWEEP = "training.learning_rate=log(1e-4,1e-1) training.batch_size=choice(64,128)"
@@ -19,9 +19,16 @@ def scan(**parameters):
     return ScanTraining(**TINY, **parameters)
 
 
-def train(trainings):
-    """Put the figures of trainings where the real ones would be; the loss is lowest for a learning rate of 0.01."""
+def train(trainings, limit=math.inf):
+    """Put the figures of trainings where the real ones would be; the loss is lowest for a learning rate of 0.01.
+
+    Those with a learning rate above the limit break down.
+    """
     for single, path in zip(trainings.singles, trainings.paths(), strict=True):
+        if single.setting("training").learning_rate > limit:
+            single.work.mkdir(parents=True, exist_ok=True)
+            single.broken_file.write_text(json.dumps({"error": "the loss became nan"}))
+            continue
         path.mkdir(parents=True, exist_ok=True)
         loss = (math.log10(single.setting("training").learning_rate) + 2) ** 2
         (path / "metrics.json").write_text(json.dumps({"val_loss": loss, "val_auc_jet": 1 / (1 + loss)}))
@@ -69,6 +76,46 @@ def test_sweep_goes_on_where_it_stopped():
     rows = content["trainings"]
     assert 6 <= len(rows) <= 9
     assert content["best"]["value"] == min(row["val_loss"] for row in rows)
+
+
+def test_a_sweep_that_is_run_again_goes_on_without_trials_that_broke_down():
+    """It asked for the same trial for ever."""
+    task = scan(sweep=SWEEP, trials=6, round_size=3)
+    branch = task.req_branch(0)
+    for _ in range(10):
+        needed = next((one for one in branch.run() if not one.complete()), None)
+        if needed is None:
+            break
+        train(needed, limit=0.005)
+        assert needed.complete() or any(single.broken() for single in needed.singles)
+    rows = json.loads((task.path / "scan.json").read_text())["trainings"]
+    broken = [row for row in rows if "broken" in row]
+    assert 0 < len(broken) < len(rows) <= 6
+    assert all(float(row["training.learning_rate"]) > 0.005 for row in broken)
+    best = json.loads((task.path / "scan.json").read_text())["best"]
+    assert best["value"] == min(row["val_loss"] for row in rows if "broken" not in row)
+
+
+def test_a_grid_that_is_run_again_is_compared_without_what_broke_down():
+    task = scan(grid="training.learning_rate=1e-3,1e-2,3e-2")
+    path, identity = task.path, task.identity
+    train(task.upstream()["trainings"], limit=0.02)
+    again = scan(grid="training.learning_rate=1e-3,1e-2,3e-2")
+    assert (again.path, again.identity) == (path, identity)
+    needed = again.req_branch(0).requires()["trainings"]
+    assert again.workflow_requires()["trainings"] == needed
+    assert needed.complete()
+    assert drive(again.req_branch(0)) == 0
+    rows = json.loads((path / "scan.json").read_text())["trainings"]
+    assert [row.get("broken") for row in rows] == [None, None, "the loss became nan"]
+    assert "the loss became nan" in (path / "scan.csv").read_text()
+
+
+def test_grids_that_broke_down_altogether_are_explained():
+    task = scan(grid="training.learning_rate=1e-3,1e-2")
+    train(task.upstream()["trainings"], limit=0)
+    with pytest.raises(InputError, match=r"all 2 trainings of the grid broke down, e.g. .*: the loss became nan"):
+        task.req_branch(0).requires()
 
 
 def test_trainings_run_where_they_are_told_to_and_the_scan_here():
