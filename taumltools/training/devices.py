@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from taumltools.errors import ConfigError
+from taumltools.training.layout import Form
+from taumltools.training.shapes import CELL_STEP
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +76,12 @@ class Devices:
         if self.threads:
             tf.config.threading.set_intra_op_parallelism_threads(self.threads)
 
-    def distribution(self, batch_size: int) -> Any:
+    def distribution(self, batch_size: int, form: Form = "sets") -> Any:
         """A ``keras.distribution.DataParallel`` over all devices; None if there is only one, or not wanted.
 
         Args:
             batch_size: rows of a batch, with those of a control region.
+            form: of the inputs; filled cells come in multiples of :data:`taumltools.training.shapes.CELL_STEP` rows.
 
         Raises:
             ConfigError: the batch cannot be shared evenly.
@@ -94,6 +97,11 @@ class Devices:
             raise ConfigError(
                 f"batches of {batch_size} rows cannot be shared among {len(devices)} devices: take a multiple "
                 "(training.batch_size, and the rows of a control region)"
+            )
+        if form == "cells" and CELL_STEP % len(devices):
+            raise ConfigError(
+                f"filled cells come in multiples of {CELL_STEP} and cannot be shared among {len(devices)} devices: let "
+                "CUDA_VISIBLE_DEVICES show 2, 4 or 8 of them"
             )
         log.info("each batch is shared among %d devices", len(devices))
         return keras.distribution.DataParallel(devices=devices)

@@ -103,7 +103,8 @@ def train(
     check_adversarial(model, training)
     devices = devices or Devices()
     devices.apply()
-    shared = devices.distribution(training.batch_size + (training.adversarial.rows if training.adversarial else 0))
+    rows = training.batch_size + (training.adversarial.rows if training.adversarial else 0)
+    shared = devices.distribution(rows, MODELS[model.name].form if model.name in MODELS else "sets")
     out_dir.mkdir(parents=True, exist_ok=True)
     snapshots = (checkpoints.folder if checkpoints else out_dir) / SNAPSHOTS
     settings = {"features": plain(features), "model": plain(model), "training": plain(training), "seed": seed}

@@ -25,6 +25,23 @@ def test_nothing_asked_nothing_done():
     assert Devices().distribution(64) is None
 
 
+@pytest.mark.parametrize(
+    ("devices", "form", "message"),
+    [(3, "sets", "batches of 64 rows cannot be shared among 3 devices"), (8, "sets", ""), (8, "cells", ""),
+     (5, "cells", "filled cells come in multiples of 64 and cannot be shared among 5 devices")],
+)  # fmt: skip
+def test_what_cannot_be_shared_evenly_is_refused(monkeypatch, devices, form, message):
+    """Of JAX with several devices; what Keras makes of them is tested with two, in test_jax.py."""
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: [f"gpu:{n}" for n in range(devices)])
+    monkeypatch.setattr(keras.distribution, "DataParallel", lambda devices: devices)
+    if message:
+        with pytest.raises(ConfigError, match=message):
+            Devices().distribution(64 if devices == 3 else 320, form)
+    else:
+        assert len(Devices().distribution(64, form)) == devices
+
+
 @pytest.mark.parametrize("wish", [{"gpu": 97}, {"gpu": -1}, {"gpu": 97, "gpu_memory_mb": 7000}])
 def test_a_gpu_that_is_not_there(wish):
     with pytest.raises(ConfigError, match=r"GPU -?\d+: TensorFlow sees \d+ GPUs here"):
