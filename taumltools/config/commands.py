@@ -21,8 +21,19 @@ LEGACY_KEYS = {
     "training_cfg.SetupNN.learning_rate": "training.learning_rate",
     "training_cfg.SetupNN.loss": "training.loss",
     "training_cfg.SetupNN.TauLossesSFs": "training.scale_factors",
+    "training_cfg.SetupNN.metrics": "training.metrics",
+    "training_cfg.SetupNN.schedule_decay": "training.schedule_decay",
+    "training_cfg.SetupNN.first_layer_reg": "model.deeptau.first_layer_reg",
+    "training_cfg.Setup.weight_thr": "training.spectra.weight_thr",
 }
 """Settings of the legacy trainings that have the same meaning under another name here."""
+
+LEGACY_VALUES = {
+    "training_cfg.SetupNN.optimizer_name": {"Nadam": ["training.optimizer=nadam"]},
+    "training_cfg.SetupNN.step_decay": {"0": ["training.schedule=constant"]},
+    "training_cfg.SetupNN.first_layer_reg": {"null": ["model.deeptau.first_layer_reg=''"]},
+}
+"""Settings of the legacy trainings of which some values are said otherwise here; any other step_decay is a number of epochs."""
 
 LEGACY_ELSEWHERE = {
     "path_to_mlflow": "--tracking-uri",
@@ -109,17 +120,24 @@ def overrides_of(words: list[str]) -> list[str]:
             )
         if "=" not in word and not word.startswith("~"):
             raise ConfigError(f"'{word}' is no override: expected key=value, e.g. training.epochs=20")
-    return [translated for word in given if (translated := _translated(word) if scripts else word)]
+    return [translated for word in given for translated in (_translated(word) if scripts else [word])]
 
 
-def _translated(word: str) -> str:
-    """A legacy override by the name it has here; empty if there is nothing to be said."""
+def _translated(word: str) -> list[str]:
+    """What says here what a legacy override says; empty if there is nothing to be said."""
     key, equals, value = word.partition("=")
     top = key.lstrip("+~").split(".")[0]
     if top in LEGACY_ELSEWHERE:
         log.warning("'%s' is left out: its place is taken by %s", word, LEGACY_ELSEWHERE[top])
-        return ""
-    return LEGACY_KEYS.get(key.lstrip("+"), key) + equals + value
+        return []
+    name = key.lstrip("+")
+    if value in LEGACY_VALUES.get(name, {}):
+        return LEGACY_VALUES[name][value]
+    if name == "training_cfg.SetupNN.step_decay":
+        return ["training.schedule=step", f"training.step_epochs={value}"]
+    if name == "training_cfg.SetupNN.optimizer_name":
+        raise ConfigError(f"'{word}': the legacy programs trained with Nadam only; choose training.optimizer instead")
+    return [LEGACY_KEYS.get(name, key) + equals + value]
 
 
 def merge_overrides(*parts: str) -> str:

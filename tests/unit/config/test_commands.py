@@ -52,6 +52,37 @@ def test_legacy_command_lines(written, caplog):
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("SetupNN.optimizer_name=Nadam SetupNN.schedule_decay=1e-4", {"optimizer": "nadam", "schedule_decay": 1e-4}),
+        ("SetupNN.step_decay=2", {"schedule": "step", "step_epochs": 2}),
+        ("SetupNN.step_decay=0", {"schedule": "constant"}),
+        ("SetupNN.metrics=[Le,Wjet]", {"metrics": ("Le", "Wjet")}),
+        ("Setup.n_tau=100 SetupNN.n_epochs=3", {"batch_size": 100, "epochs": 3}),
+    ],
+)
+def test_legacy_settings_of_the_fit(written, words, expected):
+    legacy = " ".join(f"training_cfg.{word}" for word in words.split())
+    (line,) = read_commands(written(f"python Training_CNN.py {legacy}"))
+    config = load_campaign("tiny", line).training
+    assert {name: getattr(config, name) for name in expected} == expected
+
+
+def test_legacy_settings_of_the_network_and_the_weights(written):
+    text = "python Training_CNN.py training_cfg.SetupNN.first_layer_reg={} training_cfg.Setup.weight_thr=1000"
+    for value, expected in (("null", ""), ("'\"L1,1e-4\"'", "L1,1e-4")):
+        (line,) = read_commands(written(text.format(value)))
+        config = load_campaign("proof", f"model=deeptau_narrow training=deeptau_v2p5 {line}")
+        assert config.model.deeptau.first_layer_reg == expected
+        assert config.training.spectra.weight_thr == 1000
+
+
+def test_legacy_optimizers_other_than_nadam_are_refused(written):
+    with pytest.raises(ConfigError, match=r"line 1: .*Adam': the legacy programs trained with Nadam only"):
+        read_commands(written("python Training_CNN.py training_cfg.SetupNN.optimizer_name=Adam"))
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "has no training in it"),
