@@ -1,7 +1,6 @@
 """The whole way to the network, through a file and the batches, against what the C++ loader of the CMS tools feeds."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,11 @@ from taumltools.config import load_campaign
 from taumltools.config.features import SelectionConfig
 from taumltools.config.weights import SpectraWeights
 from taumltools.features.flat import FlatFile, make_flat, required_branches, write_flat
+from taumltools.features.scaling import load_scaling
+from taumltools.training.layers import Scaling
 from taumltools.training.layout import InputLayout
+from taumltools.training.models import build_model
+from taumltools.training.preparation import Preparation
 from taumltools.training.reading import blocks_of, read_blocks
 from taumltools.training.spectra import Binning
 from taumltools.training.weights import spectrum_weights
@@ -19,11 +22,6 @@ from taumltools.tuples.io import open_tuples
 
 DATA = Path(__file__).parents[2] / "data"
 LABELS = {"egamma": "egamma", "muon": "muon", "hadrons": "hadron"}
-BLOCKS = {
-    "taus": "TauFlat", "cell_features": "GridGlobal", "pfcand_electron": "PfCand_electron", "electron": "Electron",
-    "pfcand_muon": "PfCand_muon", "pfcand_chHad": "PfCand_chHad", "pfcand_nHad": "PfCand_nHad",
-    "pfcand_gamma": "PfCand_gamma", "muon": "Muon",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +49,15 @@ def samples(tmp_path_factory, reference):
         return read_blocks(blocks_of(file, layout, 40), layout, weights)
 
 
-def scaled(values, columns, cone):
-    """float32 throughout, as the original; not defined is 0."""
-    constants = json.loads((DATA / "deeptau_v2p5_scaling.json").read_text())
-    entries = [constants[BLOCKS[block]][name] for block, name in columns]
-    entries = [entry.get(cone, entry.get("global")) for entry in entries]
-    mean, std, low, high = (
-        np.array([float(e[k]) for e in entries], np.float32) for k in ("mean", "std", "lim_min", "lim_max")
-    )
-    with np.errstate(invalid="ignore"):
-        result = np.clip((values - mean) / std, low, high)
-    return np.where(np.isnan(result), np.float32(0), result)
+@pytest.fixture(scope="module")
+def scalings():
+    """What scales in this package: the first layers of the network, and what prepares full grids for others."""
+    campaign = load_campaign("demo", "features=deeptau_v2p5 model=deeptau_v2p5")
+    constants = load_scaling(DATA / "deeptau_v2p5_scaling.json", campaign.features)
+    network = build_model(campaign.model, campaign.features, constants)
+    prepared = Preparation.of_settings(campaign.features, "cells", constants)
+    layers = {layer.block: layer for layer in network.layers if isinstance(layer, Scaling)}
+    return [lambda name, values: np.asarray(layers[name](values)), prepared.scale]
 
 
 def agree(found, expected):
@@ -69,7 +65,7 @@ def agree(found, expected):
     assert (np.abs(found - expected) <= 2 * np.spacing(np.maximum(np.abs(expected), 1))).all()
 
 
-def test_labels_weights_and_features_of_taus(samples, reference):
+def test_labels_weights_and_features_of_taus(samples, reference, scalings):
     batch = samples.batch(np.arange(97))
     # the original labels one entry without reconstructed tau (tau_pt -999) a jet, and gives it weight 0: no type here
     no_tau = reference["tau_flat"][:, list(samples.layout.taus).index("tau_pt")] == -1
@@ -79,13 +75,13 @@ def test_labels_weights_and_features_of_taus(samples, reference):
     typed = batch.target.any(axis=1)
     np.testing.assert_array_equal(batch.target[typed], reference["label"][typed])
     np.testing.assert_array_equal(batch.weight, reference["weight"])
-    columns = [("taus", name) for name in samples.layout.taus]
-    agree(scaled(batch.inputs["taus"], columns, "global"), reference["tau_flat"])
+    for scale in scalings:
+        agree(scale("taus", batch.inputs["taus"]), reference["tau_flat"])
 
 
 @pytest.mark.parametrize("grid", ["inner", "outer"])
 @pytest.mark.parametrize("component", LABELS)
-def test_filled_cells_of_batches_of_any_order(samples, reference, grid, component):
+def test_filled_cells_of_batches_of_any_order(samples, reference, scalings, grid, component):
     label, n_cells = LABELS[component], samples.layout.grids[grid]
     width = {"inner": 11, "outer": 21}[grid]
     coord, feat = reference[f"{grid}_{label}_coord"].astype(int), reference[f"{grid}_{label}_feat"]
@@ -97,4 +93,5 @@ def test_filled_cells_of_batches_of_any_order(samples, reference, grid, componen
         wanted = np.concatenate([np.flatnonzero(coord[:, 0] == row) for row in rows])
         place = np.argsort(rows)[np.searchsorted(rows, coord[wanted, 0], sorter=np.argsort(rows))]
         np.testing.assert_array_equal(number[real], place * n_cells + coord[wanted, 1] * width + coord[wanted, 2])
-        agree(scaled(inputs[f"{grid}_{component}"][real], samples.layout.names(component), grid), feat[wanted])
+        for scale in scalings:
+            agree(scale(f"{grid}_{component}", inputs[f"{grid}_{component}"][real]), feat[wanted])
