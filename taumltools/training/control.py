@@ -167,7 +167,7 @@ def _look(
     label = f"training.adversarial.samples.{name}"
     if not paths:
         raise InputError(f"{label}: it has no files")
-    looks = look_at(paths, layout, features, config.validation_fraction)
+    looks = list(look_at(paths, layout, features, config.validation_fraction))
     train, validation = (sum(int(look.sides()[part].sum()) for look in looks) for part in SAMPLES)
     if train < sample.rows or not validation:
         raise InputError(

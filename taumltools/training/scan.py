@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +74,8 @@ class Look:
 
 def look_at(
     paths: Sequence[Path], layout: InputLayout, features: FeaturesConfig, fraction: float, columns: Sequence[str] = ()
-) -> list[Look]:
-    """Look at files before their features are read.
+) -> Iterator[Look]:
+    """Look at files before their features are read, one after the other.
 
     Args:
         paths: files of flat tuples.
@@ -84,7 +84,7 @@ def look_at(
         fraction: share of events that validate, by hash of run, lumi and evt.
         columns: further columns of the index.
 
-    Returns:
+    Yields:
         One for each file.
 
     Raises:
@@ -92,7 +92,6 @@ def look_at(
     """
     nan: Counter[str] = Counter()
     rows: Counter[str] = Counter()
-    looks = []
     for path in paths:
         with FlatFile(path) as file:
             layout.check(file.layout(), str(path))
@@ -101,10 +100,9 @@ def look_at(
             blocks = blocks_of(file, layout, READ_BLOCK)
             nan.update(file.nan)
             rows.update(rows_of_blocks(file))
-        looks.append(Look(blocks, index, in_first_part(index["run"], index["lumi"], index["evt"], fraction)))
+        yield Look(blocks, index, in_first_part(index["run"], index["lumi"], index["evt"], fraction))
     others = f" and {len(paths) - 1} other files" if len(paths) > 1 else ""
     refuse_nan(nan, rows, features, f"{paths[0]}{others}")
-    return looks
 
 
 def scan(
