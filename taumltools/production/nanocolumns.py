@@ -96,7 +96,7 @@ GEN_JET = ("pt", "eta", "phi", "mass", "partonFlavour", "hadronFlavour")
 NEAR: dict[str, tuple[str, dict[str, str]]] = {
     "ele": ("Electron", {
         "pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "dxy": "dxy", "dxy_error": "dxyErr", "ip3d": "ip3d",
-        "full5x5_r9": "r9", "full5x5_sigmaIetaIeta": "sieie", "ecalEnergy_error": "energyErr",
+        "full5x5_r9": "r9", "full5x5_sigmaIetaIeta": "sieie",
     }),
     "muon": ("Muon", {
         "pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "dxy": "dxy", "dxy_error": "dxyErr",
@@ -116,8 +116,8 @@ NEAR: dict[str, tuple[str, dict[str, str]]] = {
 MUON_TYPE = {"isGlobal": 1 << 1, "isTracker": 1 << 2, "isPFcand": 1 << 5}
 """Bits of ``muon_type``, those of CMS's ``reco::Muon``, by flag of NanoAOD."""
 
-MUON_ID = {"looseId": 1 << 0, "mediumId": 1 << 1, "mediumPromptId": 1 << 2, "tightId": 1 << 3}
-"""Bits of ``muon_id``, those of the selectors of CMS's ``reco::Muon``."""
+MUON_ID = {"looseId": 1, "mediumId": 2, "tightId": 4}
+"""Bits of ``muon_id`` and of the identification of a tag, as the CMS tuple producer writes them."""
 
 OPTIONAL: dict[str, tuple[str, ...]] = {
     "": (*(name for found in EVENT.values() for name in found if name != "genWeight"), "PV_chi2"),
@@ -287,7 +287,9 @@ def typed(table: Collection, fields: Mapping[str, str], prefix: str) -> dict[str
     }
 
 
-def collections(events: Tuples, event: np.ndarray, eta: np.ndarray, phi: np.ndarray) -> dict[str, Collection]:
+def collections(
+    events: Tuples, event: np.ndarray, eta: np.ndarray, phi: np.ndarray, cone: float = CONE
+) -> dict[str, Collection]:
     """Leptons, photons, tracks and vertices near each entry.
 
     Args:
@@ -295,6 +297,7 @@ def collections(events: Tuples, event: np.ndarray, eta: np.ndarray, phi: np.ndar
         event: event of each entry, ascending.
         eta: direction of each entry.
         phi: rad.
+        cone: what is nearer is kept.
 
     Returns:
         Collections by prefix; those that the file does not have are absent.
@@ -304,7 +307,7 @@ def collections(events: Tuples, event: np.ndarray, eta: np.ndarray, phi: np.ndar
         table = events.collections.get(nano)
         if table is None or not {"eta", "phi"} <= set(table.columns):
             continue
-        offsets, rows = in_cone(event, eta, phi, table, CONE)
+        offsets, rows = in_cone(event, eta, phi, table, cone)
         content = typed(table, fields, prefix) | _made(prefix, table)
         columns = {name: column[rows] for name, column in content.items()}
         if f"{prefix}_index" in tautuple_schema():

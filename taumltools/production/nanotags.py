@@ -14,6 +14,7 @@ from taumltools.production import tagging
 from taumltools.production.entries import pairs
 from taumltools.production.genrecord import GenLeptons
 from taumltools.production.geometry import delta_r
+from taumltools.production.nanocolumns import MUON_ID
 from taumltools.production.nanoread import names
 from taumltools.production.tagging import Leptons, Tags
 from taumltools.tuples.data import Collection, Tuples
@@ -141,7 +142,7 @@ def muons_of(events: Tuples) -> Leptons:
     """
     table = events.collections["Muon"]
     c = table.columns
-    bits = c["looseId"] * 1 + c["mediumId"] * 2 + c["tightId"] * 4
+    bits = np.sum([c[flag] * bit for flag, bit in MUON_ID.items()], axis=0)
     return _leptons(table, isolation=c["pfRelIso04_all"], good=c["mediumId"], loose=c["looseId"], id=bits)
 
 

@@ -293,7 +293,7 @@ def fill(events: Tuples, batch: Batch, rows: np.ndarray, dataset: DatasetConfig,
     axis = cone_axis(batch)
     schema = tautuple_schema()
     columns = {name: scalars[name].astype(schema[name].dtype) for name in schema.scalars if name in scalars}
-    near = nanocolumns.collections(events, e.event, *axis)
+    near = nanocolumns.collections(events, e.event, *axis, config.cone.constituents)
     return Tuples(columns, {"pfCand": _pf_candidates(events, batch, rows, axis, config)} | near)
 
 

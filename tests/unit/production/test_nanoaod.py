@@ -132,6 +132,31 @@ def test_electron_taus_have_their_electron(taus):
     assert np.nanmax(np.abs(deta)) < 0.5
 
 
+def test_identification_of_muons_has_the_bits_of_cms(taus):
+    """Loose 1, medium 2, tight 4; a bit of medium-prompt in between had moved the tight one to 8."""
+    with uproot.open(NANO) as file:
+        events = file["Events"].arrays(filter_name=["event", "Muon_pt", "Muon_*Id"])
+    expected = {
+        (event["event"], pt): 1 * loose + 2 * medium + 4 * tight
+        for event in events
+        for pt, loose, medium, tight in zip(
+            *(event[f"Muon_{n}"] for n in ("pt", "looseId", "mediumId", "tightId")), strict=True
+        )
+    }
+    muons = taus.collections["muon"]
+    found = {
+        (event, pt): number
+        for event, pt, number in zip(taus["evt"][muons.owner], muons.columns["pt"], muons.columns["id"], strict=True)
+    }
+    assert found == {key: expected[key] for key in found}
+    assert set(found.values()) == {1, 7}
+
+
+def test_errors_of_another_energy_are_not_taken_for_that_of_the_calorimeter(taus):
+    """NanoAOD has the error of the combination with the track alone."""
+    assert "ecalEnergy_error" not in taus.collections["ele"].columns
+
+
 def test_all_columns_are_of_the_schema_and_survive_a_file(taus, tmp_path):
     schema = tautuple_schema()
     assert set(taus.branches) <= set(schema.branches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,13 @@ def batch(events):
 @pytest.fixture(scope="module")
 def taus():
     return run()
+
+
+def test_the_cone_holds_for_everything_around_a_candidate(taus):
+    """Leptons, tracks and vertices had stayed within 0.5 whatever was asked for."""
+    wide = run(config=replace(ProductionConfig(), cone=replace(ProductionConfig().cone, constituents=0.9)))
+    for name in ("pfCand", "isoTrack", "sv"):
+        assert len(wide.collections[name].columns["eta"]) > len(taus.collections[name].columns["eta"]) > 0, name
 
 
 def test_jets_agree_with_those_of_cms(batch):
