@@ -305,5 +305,6 @@ class CompareInputs(PipelineTask):
             style=self.setting("evaluation.style"),
             branches=self.score_branches,
         )
-        log.info("%d values differ by more than %g: %s", account["differ"], self.tolerance, self.path)
+        odd = f", {account['not_comparable']} inputs cannot be compared" if account["not_comparable"] else ""
+        log.info("%d values differ by more than %g%s: %s", account["differ"], self.tolerance, odd, self.path)
         return account

@@ -59,10 +59,13 @@ def compare_to_folder(
     if second is None and not scores:
         raise ConfigError(f"--score-branches belongs to a prediction file (.h5), not to {first}")
     folder.mkdir(parents=True, exist_ok=True)
+    odd = 0
     if not scores:
         assert second is not None
         result = compare_inputs(first, second, labels_of(features), tolerance)
-        differ, text = sum(len(one["differences"]) for one in result["candidates"].values()), inputs_text(result)
+        compared = result["candidates"].values()
+        differ, text = sum(len(one["differences"]) for one in compared), inputs_text(result)
+        odd = sum(len(one["not_comparable"]) for one in compared)
     else:
         result = (
             compare_scores(first, second, tolerance) if second else compare_with_branches(first, branches, tolerance)
@@ -72,7 +75,7 @@ def compare_to_folder(
         save_figures(figures, folder, style.formats)
     (folder / JSON_FILE).write_text(to_text(result) + "\n", encoding="utf-8")
     (folder / TEXT_FILE).write_text(text, encoding="utf-8")
-    return {"kind": result["kind"], "differ": differ}
+    return {"kind": result["kind"], "differ": differ, "not_comparable": odd}
 
 
 def labels_of(features: FeaturesConfig) -> dict[str, list[str]]:

@@ -163,15 +163,18 @@ def files_of(path: Path) -> dict[str, Path]:
     """Files by candidate (``evt <evt>, tau <tau_index>``).
 
     Raises:
-        InputError: there is no such file, or no JSON file in the folder.
+        InputError: there is no such file, no JSON file in the folder, or two of the same candidate.
     """
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files or not files[0].exists():
         raise InputError(f"{path}: there is no JSON file with inputs")
-    found = {}
+    found: dict[str, Path] = {}
     for file in files:
         if match := _NUMBERS.search(file.name):
-            found[f"evt {match[1]}, tau {match[2]}"] = file
+            name = f"evt {match[1]}, tau {match[2]}"
+            if name in found:
+                raise InputError(f"{found[name]} and {file} are both of {name}: keep one of them in the folder")
+            found[name] = file
     return found
 
 
@@ -179,13 +182,20 @@ def inputs_text(result: Mapping[str, Any]) -> str:
     """What :func:`compare_inputs` found, for people."""
     total = sum(len(one["differences"]) for one in result["candidates"].values())
     values = sum(one["values"] for one in result["candidates"].values())
+    odd = sum(len(one["not_comparable"]) for one in result["candidates"].values())
     lines = [
         f"{len(result['candidates'])} candidates, {values} values, {total} differ by more than {result['tolerance']:g}"
+        + (f"; {odd} inputs cannot be compared" if odd else "")
     ]
     lines += [f"  {name} differs {number} times" for name, number in result["features"].items()]
     for name, one in result["candidates"].items():
         lines += ["", name or "inputs", *(f"  {key}: {why}" for key, why in one["not_comparable"].items())]
-        lines += [_line(row) for row in one["differences"][:SHOWN]] or ["  no difference"]
+        none = (
+            "  no difference" + (" in the others" if one["not_comparable"] else "")
+            if one["values"]
+            else "  nothing was compared"
+        )
+        lines += [_line(row) for row in one["differences"][:SHOWN]] or [none]
         if (left := len(one["differences"]) - SHOWN) > 0:
             lines.append(f"  ... and {left} more, see comparison.json")
     lines += [f"only in the {side}: {', '.join(names)}" for side, names in result["only_in"].items() if names]

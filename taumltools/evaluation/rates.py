@@ -70,7 +70,7 @@ class Pair:
                 )
             return entry | {"missing": roc, "auc": None}
         thin = roc.thinned(self.config.curve_points)
-        low, high = roc.fpr_interval_at(thin.tpr)
+        low, high = roc.fpr_interval_at(thin.tpr, thin.fpr)
         other = None if self.reference is None else self._roc(self.reference, used & np.isfinite(self.reference))
         numbers = ("auc", "auc_error", "n_tau", "n_fake", "n_eff_tau", "n_eff_fake")
         return entry | {
@@ -85,7 +85,7 @@ class Pair:
 
     def _roc(self, score: np.ndarray, used: np.ndarray) -> Roc | str:
         """The curve, or why there is none."""
-        rows = np.flatnonzero(used)
+        rows = np.flatnonzero(used if self.frame.weight is None else used & (self.frame.weight != 0))
         is_tau = self.frame.is_tau[rows]
         if not is_tau.any() or is_tau.all():
             return f"{int(is_tau.sum())} taus and {int((~is_tau).sum())} fakes in this region"

@@ -58,24 +58,25 @@ class Roc:
         step = np.divide(tpr - x0, x1 - x0, out=np.zeros_like(tpr), where=x1 > x0)
         return np.where(tpr <= 0, 0.0, self.fpr[right - 1] + step * (self.fpr[right] - self.fpr[right - 1]))
 
-    def fpr_interval_at(self, tpr: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
-        """68% interval of :meth:`fpr_at`.
+    def fpr_interval_at(self, tpr: np.ndarray | float, fpr: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """68% interval of :meth:`fpr_at`, or of points of the curve.
 
         Two independent parts in quadrature: the number of fakes (Clopper-Pearson) and the
         number of taus, which shifts the threshold that has this efficiency.
 
         Args:
             tpr: efficiencies between 0 and 1.
+            fpr: of points with these efficiencies, since several may have the same one; None: :meth:`fpr_at`.
 
         Returns:
-            Lower and upper limit, float64 of the same shape.
+            Lower and upper limit, float64 of the same shape, with the value in between.
         """
         tpr = np.asarray(tpr, float)
-        centre = self.fpr_at(tpr)
+        centre = self.fpr_at(tpr) if fpr is None else np.asarray(fpr, float)
         low, high = clopper_pearson(centre, self.n_eff_fake)
         shift = np.sqrt(tpr * (1 - tpr) / self.n_eff_tau)
-        below = centre - self.fpr_at(np.clip(tpr - shift, 0, 1))
-        above = self.fpr_at(np.clip(tpr + shift, 0, 1)) - centre
+        below = np.maximum(centre - self.fpr_at(np.clip(tpr - shift, 0, 1)), 0)
+        above = np.maximum(self.fpr_at(np.clip(tpr + shift, 0, 1)) - centre, 0)
         lower = centre - np.hypot(centre - low, below)
         return np.clip(lower, 0, 1), np.clip(centre + np.hypot(high - centre, above), 0, 1)
 

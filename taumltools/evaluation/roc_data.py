@@ -151,7 +151,7 @@ def _points(performance: Performance, vs: str, region: dict[str, Any]) -> tuple[
     if performance["score"] != "network" and performance.get("points_from", "derived") == "derived":
         return ()
     found = find_points(performance, vs, region)
-    return tuple(p for p in found if p["efficiency"]["value"] is not None and p["misid"]["value"])
+    return tuple(p for p in found if p["efficiency"]["value"] is not None and p["misid"]["value"] is not None)
 
 
 def _ratio(

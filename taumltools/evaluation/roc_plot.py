@@ -80,14 +80,20 @@ def _draw_curve(axes: Any, series: RocSeries, i: int) -> None:
 
 
 def _draw_points(axes: Any, series: RocSeries, i: int) -> None:
-    """Working points with intervals in both directions; in the legend only where there is no curve."""
-    if not series.points:
-        return
-    x, x_error = _with_errors([point["efficiency"] for point in series.points])
-    y, y_error = _with_errors([point["misid"] for point in series.points])
-    label = series.title if series.auc is None else None
-    look = {"fmt": _MARKERS[i % 5], "color": SERIES_COLOURS[i % 5], "markersize": 5, "elinewidth": 1.2, "capsize": 0}
-    axes.errorbar(x, y, xerr=x_error, yerr=y_error, label=label, **look)
+    """Working points with intervals in both directions; in the legend only where there is no curve.
+
+    Where no fake passes, a triangle marks the upper end of the interval.
+    """
+    label, colour = series.title if series.auc is None else None, SERIES_COLOURS[i % 5]
+    seen = [point for point in series.points if point["misid"]["value"] > 0]
+    if seen:
+        x, x_error = _with_errors([point["efficiency"] for point in seen])
+        y, y_error = _with_errors([point["misid"] for point in seen])
+        look = {"fmt": _MARKERS[i % 5], "color": colour, "markersize": 5, "elinewidth": 1.2, "capsize": 0}
+        axes.errorbar(x, y, xerr=x_error, yerr=y_error, label=label, **look)
+    if limits := [point for point in series.points if point["misid"]["value"] == 0]:
+        place = [point["efficiency"]["value"] for point in limits], [point["misid"]["high"] for point in limits]
+        axes.plot(*place, "v", color=colour, markersize=6, label=None if seen else label)
 
 
 def _with_errors(items: list[dict[str, float]]) -> tuple[np.ndarray, np.ndarray]:

@@ -150,6 +150,8 @@ def refuse_empty(frame: Frame, setup: DiscriminatorConfig, vs: str, score: np.nd
     empty = ""
     if not np.isfinite(score).any():
         empty = f"no entry has a score ({'network' if setup.score == NETWORK else setup.score_of(vs)})"
+    elif setup.score_of(vs) and not score[np.isfinite(score)].any():
+        empty = f"the score is 0 everywhere ({setup.score_of(vs)})"
     elif branch and not frame.columns[branch].any():
         empty = f"no entry passes any working point ({branch} is 0 everywhere)"
     if empty:

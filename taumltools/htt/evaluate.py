@@ -12,6 +12,7 @@ from taumltools.config.htt import HttConfig
 from taumltools.errors import InputError
 from taumltools.htt.curves import one_vs_rest, thinned
 from taumltools.htt.train import targets
+from taumltools.htt.weights import class_imbalance
 
 Evaluation = dict[str, Any]
 """Figures of one sample, ready for JSON."""
@@ -36,7 +37,7 @@ def read_scores(path: Path) -> dict[str, np.ndarray]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no file of scores ({error}); run PredictEvents --purpose evaluation") from error
     columns = {str(name): frame[name].to_numpy() for name in frame.columns}
-    if missing := {"target", "pred_class", "pred_class_proba", "w_class_imbalance"} - set(columns):
+    if missing := {"target", "pred_class", "pred_class_proba"} - set(columns):
         raise InputError(f"{path} lacks the columns {sorted(missing)}; run PredictEvents --purpose evaluation")
     return columns
 
@@ -45,7 +46,7 @@ def evaluate(columns: dict[str, np.ndarray], config: HttConfig, dataset: str) ->
     """All figures of one sample.
 
     Args:
-        columns: scores, ``target`` and ``w_class_imbalance``.
+        columns: scores and ``target``.
         config: classes, mode, bins.
         dataset: name of the sample, ``train`` or ``test``.
 
@@ -62,7 +63,9 @@ def evaluate(columns: dict[str, np.ndarray], config: HttConfig, dataset: str) ->
             f"events of {dataset} are of the classes {sorted(set(target.tolist()))}, the settings have {[*classes]}"
         )
     scores = np.stack([columns[f"pred_class_{number}_proba"] for number in classes], axis=1)
-    weight = columns["w_class_imbalance"].astype(np.float64)
+    weight = class_imbalance(target, len(classes)).astype(
+        np.float64
+    )  # of those that are told apart: two in binary mode
     confusion = confusion_matrices(target, columns["pred_class"].astype(np.int64), weight, len(classes))
     curves = _curves(scores, target, config)
     return {

@@ -10,6 +10,7 @@ from taumltools.config.htt import HttConfig
 from taumltools.htt.predict import Ensemble
 from taumltools.htt.table import EventTable
 from taumltools.htt.train import targets
+from taumltools.htt.weights import class_imbalance
 
 CLIP = 1e-7
 """Probabilities below count as this one in the loss."""
@@ -19,7 +20,7 @@ def feature_importance(events: EventTable, ensemble: Ensemble, config: HttConfig
     """How much each feature matters, on events that the models have not seen.
 
     Args:
-        events: a sample with features, ``target``, ``w_class_imbalance``, ``run``, ``evt`` and what folds are made of.
+        events: a sample with features, ``target``, ``run``, ``evt`` and what folds are made of.
         ensemble: models of all folds.
         config: most events per fold, repetitions.
         seed: of the choice of events and of permutations.
@@ -33,13 +34,14 @@ def feature_importance(events: EventTable, ensemble: Ensemble, config: HttConfig
     rng = np.random.default_rng(seed)
     fold = ensemble.fold(events)
     rises, shap = [], []
+    targets_of_all = targets(events["target"], config)
+    weights = class_imbalance(targets_of_all, len(config.trained_classes())).astype(np.float64)
     for number, model in enumerate(ensemble.models):
         rows = np.flatnonzero(fold == number)
         rows = np.sort(rng.permutation(rows)[: config.evaluation.importance_events])
         part = events.take(rows)
         inputs = part.matrix(model.description.features)
-        target = targets(part["target"], config)
-        weight = part["w_class_imbalance"].astype(np.float64)
+        target, weight = targets_of_all[rows], weights[rows]
         rises += permutation_rises(
             model.predict_matrix, inputs, target, weight, config.evaluation.importance_repeats, rng
         )

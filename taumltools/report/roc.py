@@ -101,7 +101,7 @@ def _roc_plot(content: RocPlot, axes: AxesConfig) -> Any:
     add_hover(
         plot,
         dots,
-        [("", "@name"), ("efficiency", "@x{0.000}"), ("misid.", "@y{0.00000}"), ("score >", "@threshold{0.0000}")],
+        [("", "@name"), ("efficiency", "@x{0.000}"), ("misid.", "@misid"), ("score >", "@threshold{0.0000}")],
     )
     return plot
 
@@ -121,19 +121,25 @@ def _draw_roc(plot: Any, series: RocSeries, i: int) -> list[Any]:
 
 
 def _draw_points(plot: Any, points: Sequence[dict[str, Any]], colour: str) -> list[Any]:
-    """Dots of working points, and bars of their intervals."""
+    """Dots of working points, and bars of their intervals; where no fake passes, a triangle at the upper end."""
     from bokeh.models import ColumnDataSource
 
     if not points:
         return []
+    seen = [p["misid"]["value"] > 0 for p in points]
     columns = {
         "x": [p["efficiency"]["value"] for p in points],
-        "y": [p["misid"]["value"] for p in points],
+        "y": [p["misid"]["value" if some else "high"] for p, some in zip(points, seen, strict=True)],
+        "marker": ["circle" if some else "inverted_triangle" for some in seen],
+        "misid": [
+            f"{p['misid']['value']:.5f}" if some else f"none, below {p['misid']['high']:.5f}"
+            for p, some in zip(points, seen, strict=True)
+        ],
         "threshold": [p["threshold"] for p in points],
         "name": [p["name"] for p in points],
         "x0": [p["efficiency"]["low"] for p in points],
         "x1": [p["efficiency"]["high"] for p in points],
-        "y0": [max(p["misid"]["low"], 1e-7) for p in points],
+        "y0": [max(p["misid"]["low" if some else "high"], 1e-7) for p, some in zip(points, seen, strict=True)],
         "y1": [p["misid"]["high"] for p in points],
     }
     source = ColumnDataSource(columns)
@@ -141,7 +147,7 @@ def _draw_points(plot: Any, points: Sequence[dict[str, Any]], colour: str) -> li
         plot.segment("x0", "y", "x1", "y", source=source, line_color=colour),
         plot.segment("x", "y0", "x", "y1", source=source, line_color=colour),
     ]
-    return [plot.scatter("x", "y", source=source, size=7, color=colour), *bars]
+    return [plot.scatter("x", "y", marker="marker", source=source, size=7, color=colour), *bars]
 
 
 def _ratio_plot(content: RocPlot, axes: AxesConfig, x_range: Any) -> Any:

@@ -126,10 +126,21 @@ def _card(
         ("AUC", f"{curve['auc']:.4f} ± {significant(curve['auc_error'], 1)}"),
     ]
     if other and theirs:
-        rate = percent(float(stored_roc(theirs).fpr_at(efficiency)))
-        facts += [(other["title"], rate), (f"{other['title']}, AUC", f"{theirs['auc']:.4f}")]
+        facts += [
+            (other["title"], _rate(stored_roc(theirs), efficiency)),
+            (f"{other['title']}, AUC", f"{theirs['auc']:.4f}"),
+        ]
     label = f"of {TYPE_NAMES[vs]} pass at {percent(efficiency)} efficiency for genuine taus"
-    return Card(percent(float(roc.fpr_at(efficiency))), label, tuple(facts))
+    return Card(_rate(roc, efficiency), label, tuple(facts))
+
+
+def _reached(roc: Roc, efficiency: float) -> bool:
+    """Whether a threshold gives the efficiency; below the strictest one there are only straight lines to nothing."""
+    return efficiency >= float(roc.tpr[1])
+
+
+def _rate(roc: Roc, efficiency: float) -> str:
+    return percent(float(roc.fpr_at(efficiency))) if _reached(roc, efficiency) else "not reached"
 
 
 def _sentence(
@@ -140,9 +151,15 @@ def _sentence(
     vs: str,
     efficiency: float,
 ) -> str:
-    misid, name = float(stored_roc(curve).fpr_at(efficiency)), TYPE_NAMES[vs]
+    roc, name = stored_roc(curve), TYPE_NAMES[vs]
+    misid = float(roc.fpr_at(efficiency))
+    if not _reached(roc, efficiency):
+        return (
+            f"No threshold of {in_sentence(main['title'])} is as strict as {percent(efficiency)} efficiency vs {name}."
+        )
     text = f"At {percent(efficiency)} efficiency for genuine taus, {percent(misid)} of {name} pass ({in_sentence(main['title'])})"
-    theirs = float(stored_roc(their_curve).fpr_at(efficiency)) if their_curve else 0.0
+    other_roc = stored_roc(their_curve) if their_curve else None
+    theirs = float(other_roc.fpr_at(efficiency)) if other_roc and _reached(other_roc, efficiency) else 0.0
     if other is None or misid <= 0 or theirs <= 0:
         return text + "."
     factor = theirs / misid

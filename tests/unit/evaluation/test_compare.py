@@ -30,7 +30,11 @@ def files(tmp_path: Path) -> Path:
 def test_scores_have_text_numbers_and_plots(files: Path):
     account = compare_to_folder(files / "a.h5", files / "b.h5", files / "out", **OPTIONS)
     found = json.loads((files / "out/comparison.json").read_text())
-    assert account == {"kind": "scores", "differ": sum(one["differ"] for one in found["vs"].values())}
+    assert account == {
+        "kind": "scores",
+        "differ": sum(one["differ"] for one in found["vs"].values()),
+        "not_comparable": 0,
+    }
     assert account["differ"] > 100
     assert (files / "out/comparison.txt").read_text().count("entries differ by more than 1e-05") == 3
     assert {path.name for path in (files / "out").glob("*.png")} == {f"scores_vs_{vs}.png" for vs in ("e", "mu", "jet")}
@@ -50,6 +54,7 @@ def test_inputs_take_names_from_the_features(files: Path):
     assert compare_to_folder(files / "a.json", files / "b.json", files / "out", **OPTIONS) == {
         "kind": "inputs",
         "differ": 1,
+        "not_comparable": 0,
     }
     assert "input_tau pt: 1 and 2" in (files / "out/comparison.txt").read_text()
     assert set(labels_of(cell_case(cells=False))) == {"taus", "a", "b"}

@@ -88,6 +88,24 @@ def test_inputs_that_cannot_be_compared_are_listed():
     }  # fmt: skip
 
 
+def test_nothing_compared_is_not_called_no_difference(tmp_path: Path):
+    for name, shape in (("a", (3,)), ("b", (1, 3))):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"input_tau": np.zeros(shape).tolist()}))
+    text = inputs_text(compare_inputs(tmp_path / "a.json", tmp_path / "b.json"))
+    assert text.startswith("1 candidates, 0 values, 0 differ by more than 1e-05; 1 inputs cannot be compared\n")
+    assert "nothing was compared" in text
+    assert "no difference" not in text
+
+
+def test_two_files_of_one_candidate_are_refused(tmp_path: Path):
+    for folder, names in (("ours", ["a_12_0", "b_12_0"]), ("cms", ["a_12_0"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            (tmp_path / folder / f"{name}.json").write_text('{"input_tau": [1]}')
+    with pytest.raises(InputError, match=r"a_12_0.json and .*b_12_0.json are both of evt 12, tau 0"):
+        compare_inputs(tmp_path / "ours", tmp_path / "cms")
+
+
 def test_folders_are_paired_by_event_and_tau(tmp_path: Path):
     for folder in ("ours", "cms"):
         (tmp_path / folder).mkdir()

@@ -17,6 +17,7 @@ from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate, evaluate_to_folder
 from taumltools.evaluation.scores import vs_score
 from taumltools.evaluation.table import Predictions
+from taumltools.tuples.truth import TauType
 
 ENTRIES = 6000
 
@@ -135,6 +136,29 @@ def test_empty_region_says_why(predictions: Predictions, config: EvaluationConfi
     assert found["curves"][0]["missing"] == "0 taus and 0 fakes in this region"
     assert found["curves"][0]["auc"] is None
     assert found["working_points"][0]["points"][0]["efficiency"]["value"] is None
+
+
+def test_stored_intervals_hold_the_curve(network: dict):
+    for curve in network["curves"]:
+        low, value, high = (np.array(curve[f"false_positive_rate{end}"]) for end in ("_low", "", "_high"))
+        assert ((low <= value) & (value <= high)).all()
+
+
+def test_region_whose_taus_have_no_weight_is_noted(predictions: Predictions, config: EvaluationConfig):
+    """It ended the evaluation of all other regions."""
+    without = np.where(predictions.truth == TauType.tau, 0, predictions.columns["npu"] + 1).astype(np.float32)
+    weight = np.where(predictions.columns["tau_pt"] > 50, without, 1).astype(np.float32)
+    setup = replace(config, weight="npu", regions=RegionsConfig(pt=((20.0, 50.0), (60.0, 1000.0))))
+    found = evaluate(with_columns(predictions, npu=weight), setup, "deeptau")
+    low, high = (next(c for c in found["curves"] if c["region"]["pt"][0] == edge) for edge in (20, 60))
+    assert low["auc"] > 0.5
+    assert high["missing"].startswith("0 taus and ")
+
+
+def test_score_that_is_zero_everywhere_is_refused(predictions: Predictions, config: EvaluationConfig):
+    empty = with_columns(predictions, tau_chargedIsoPtSum=np.zeros(len(predictions), np.float32))
+    with pytest.raises(InputError, match="the score is 0 everywhere"):
+        evaluate(empty, config, "charged_isolation")
 
 
 def test_weights_enter(predictions: Predictions, config: EvaluationConfig, network: dict):

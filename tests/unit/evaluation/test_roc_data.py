@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 
@@ -7,11 +8,13 @@ import numpy as np
 import pytest
 
 from taumltools.config.evaluation import EvaluationConfig
+from taumltools.config.plots import StyleConfig
 from taumltools.errors import InputError
 from taumltools.evaluation.artefact import array, to_text
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.performance import evaluate
 from taumltools.evaluation.roc_data import curve_ratio, make_roc_plot
+from taumltools.evaluation.roc_plot import draw_roc
 from taumltools.plotstyle import region_text
 
 
@@ -79,6 +82,18 @@ def test_numbers_are_strict_json(runs: list[dict], region: dict):
     assert json.loads(to_text(content)) == content
     assert content["reference"] == "Charged isolation"
     assert content["series"][0]["working_points"][0]["name"] == "VVVLoose"
+
+
+def test_working_points_that_no_fake_passes_are_there(runs: list[dict], region: dict):
+    """They vanished from plots and from the numbers beside them."""
+    strict = copy.deepcopy(runs[0])
+    point = next(w for w in strict["working_points"] if w["vs"] == "jet" and w["region"] == region)["points"][-1]
+    point["misid"] |= {"value": 0.0, "low": 0.0, "high": 0.002}
+    content = make_roc_plot([strict], "jet", region)
+    assert [p["name"] for p in content.series[0].points] == [p["name"] for p in runs[0]["working_points"][0]["points"]]
+    figure = draw_roc(content, StyleConfig())
+    marks = [line for line in figure.axes[0].lines if line.get_marker() == "v"]
+    assert [line.get_ydata()[-1] for line in marks] == [0.002]
 
 
 def test_single_variables_have_no_points_of_their_own(runs: list[dict], region: dict):

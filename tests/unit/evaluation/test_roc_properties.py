@@ -118,6 +118,15 @@ def test_thinned_points_are_some_of_the_points(found: list[tuple[int, bool, floa
     assert (np.diff(keep) > 0).all()
 
 
+@given(rows)
+def test_intervals_of_points_hold_the_points(found: list[tuple[int, bool, float]]):
+    """Where several points have one efficiency, all had the interval of the first, and lay above it."""
+    roc = make_roc(*columns(found))
+    low, high = roc.fpr_interval_at(roc.tpr, roc.fpr)
+    assert (low <= roc.fpr).all()
+    assert (roc.fpr <= high).all()
+
+
 def test_interval_of_fakes_alone_is_that_of_a_binomial():
     """With all taus at one score a shift of the threshold changes nothing, so only fakes count."""
     score = np.concatenate([np.full(500, 1.0), np.full(30, 2.0), np.full(170, 0.0)])

@@ -162,3 +162,8 @@ def test_binary_figures(columns):
     found = evaluate(columns | both | {"pred_class_proba": np.maximum(signal, 1 - signal)}, config, "test")
     assert [one["name"] for one in found["classes"]] == ["background", "signal"]
     assert found["metrics"]["roc_auc_signal / test"] == pytest.approx(found["metrics"]["roc_auc_background / test"])
+    # signal and background count the same, as in the curves; four classes had counted the same
+    is_signal, chosen = np.isin(columns["target"], [0, 1]), signal > 0.5
+    true_rate, false_rate = chosen[is_signal].mean(), chosen[~is_signal].mean()
+    assert found["confusion"]["true"][1][1] == pytest.approx(true_rate, abs=1e-6)
+    assert found["confusion"]["pred"][1][1] == pytest.approx(true_rate / (true_rate + false_rate), abs=1e-6)

@@ -60,6 +60,24 @@ def test_headline_can_be_worse_than_the_reference(performances: list[dict], inpu
     assert "times more than with" in first(headline(swapped, inputs.config.report), Text).text
 
 
+def test_headline_quotes_no_efficiency_that_no_threshold_gives(performances: list[dict], inputs: ReportInputs):
+    """Below the strictest threshold the curve is a straight line to nothing."""
+    report = replace(inputs.config.report, headline_efficiency={"jet": 0.3})
+    curve = next(c for c in performances[1]["curves"] if c["vs"] == "jet")
+    coarse = curve | {
+        name: [values[0], *values[-3:]]
+        for name, values in curve.items()
+        if name in {"threshold", "true_positive_rate", "false_positive_rate"}
+    }
+    assert coarse["true_positive_rate"][1] > 0.3
+    section = headline([performances[0], performances[1] | {"curves": [coarse]}], report)
+    assert ("Charged isolation", "not reached") in first(section, Cards).cards[0].facts
+    assert "times" not in first(section, Text).text
+    section = headline([performances[0] | {"curves": [coarse]}, performances[1]], report)
+    assert first(section, Cards).cards[0].value == "not reached"
+    assert first(section, Text).text.startswith("No threshold of ")
+
+
 def test_headline_of_an_empty_region(performances: list[dict], inputs: ReportInputs):
     empty = [p | {"curves": [c | {"missing": "no taus"} for c in p["curves"]]} for p in performances]
     assert headline(empty, inputs.config.report).items[0].note
