@@ -225,6 +225,12 @@ class ValidateShuffle(SamplingTask):
         """The mixed sample."""
         return {"parts": self.need_sampling(ShuffleMergeSpectral)}
 
+    def samples(self) -> dict[str, list[Path]]:
+        """Parts of each sample: with ``MergePerEntry`` each group is one, of its own types and datasets."""
+        parts = self.upstream()["parts"]
+        paths, n_jobs = parts.paths(), self.sampling.n_jobs
+        return {name: paths[i * n_jobs : (i + 1) * n_jobs] for i, name in enumerate(parts.group_names() or [""])}
+
     def produce(self, path: Path) -> dict[str, Any]:
         """Test and draw; a verdict that is bad is kept beside the place of the product."""
         import shutil
@@ -235,28 +241,30 @@ class ValidateShuffle(SamplingTask):
         from taumltools.sampling.validation_plots import draw_validation
 
         names = [*self.dataset_names(), *groups_of(self.sampling)]
-        verdict = validate_sample(self.upstream()["parts"].paths(), self.setting("validation"), names)
-        verdict.save(path)
-        draw_validation(verdict, names_by_hash(names), path)
-        summary = verdict.summary()
-        untested = sum(family["untested"] for family in summary["families"].values())
-        log.info("%d entries: %d tests made, %d failed", summary["entries"], summary["tests"], summary["failed_tests"])
-        if untested > summary["tests"]:
+        found = []
+        for group, parts in self.samples().items():
+            verdict = validate_sample(parts, self.setting("validation"), names)
+            verdict.save(path / group)
+            draw_validation(verdict, names_by_hash(names), path / group)
+            found.append(verdict.summary())
+        made, failed, entries = (sum(one[key] for one in found) for key in ("tests", "failed_tests", "entries"))
+        untested = sum(family["untested"] for one in found for family in one["families"].values())
+        log.info("%d entries: %d tests made, %d failed", entries, made, failed)
+        if untested > made:
             log.warning(
-                "of %d tests only %d could be made: the sample is too small to say much", untested + summary["tests"],
-                summary["tests"],
+                "of %d tests only %d could be made: the sample is too small to say much", untested + made, made
             )  # fmt: skip
-        if not verdict.passed:
+        if failed:
             kept = self.folder / "failed.d"
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(path, kept)
             raise InputError(
-                f"{summary['failed_tests']} of {summary['tests']} tests of the mixed sample failed: it is not well "
-                f"shuffled, or its parts differ; see {kept / 'verdict.json'} and the plots beside it"
+                f"{failed} of {made} tests of the mixed sample failed: it is not well "
+                f"shuffled, or its parts differ; see verdict.json and the plots in {kept}"
                 + LEGACY_ORDER
                 * (self.sampling.rng == "legacy")
             )
-        return {"tests": summary["tests"], "entries": summary["entries"]}
+        return {"tests": made, "entries": entries}
 
     def dataset_names(self) -> list[str]:
         """Names of all datasets that were mixed."""

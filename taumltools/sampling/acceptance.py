@@ -271,7 +271,7 @@ def make_plan(counted: Iterable[CountedFile], config: SamplingConfig) -> Accepta
     members: dict[str, set[str]] = {name: set() for name in wanted}
     taken: dict[str, bool] = {}
     for item in counted:
-        names = matching(item.file, wanted)
+        names = matching(item.file, wanted) if item.groups is None else item.groups
         taken[item.file.dataset] = taken.get(item.file.dataset, False) or bool(names)
         for name in names:
             sums[name] = Spectra.merge([sums[name], item.spectra])

@@ -23,10 +23,12 @@ class CountedFile:
     Attributes:
         file: the file.
         spectra: of its entries; of those that are to be used, if duplicates are dropped.
+        groups: names of the groups that these entries are for; None: of all that the file belongs to.
     """
 
     file: InputFile
     spectra: Spectra
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

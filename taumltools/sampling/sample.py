@@ -72,15 +72,27 @@ class Sample:
 
 
 def distinct(ranges: Mapping[str, Sequence[FileRange]]) -> list[FileRange]:
-    """Ranges of several groups, each once: a dataset may belong to more than one.
+    """Ranges of several groups without what they share: a dataset may belong to more than one.
 
     Args:
         ranges: by group, of one part.
 
     Returns:
-        The ranges, in the order in which they come first.
+        Ranges that do not overlap and cover the same entries, file by file.
+
+    Examples:
+        >>> file = InputFile(Path("a.root"), 10, "a")
+        >>> [(r.start, r.stop) for r in distinct({"x": [FileRange(file, 0, 10)], "y": [FileRange(file, 0, 5)]})]
+        [(0, 10)]
     """
-    return list({(r.file.path, r.start): r for found in ranges.values() for r in found}.values())
+    joined: list[FileRange] = []
+    for where in sorted((r for found in ranges.values() for r in found), key=lambda r: (str(r.file.path), r.start)):
+        last = joined[-1] if joined else None
+        if last is not None and last.file.path == where.file.path and where.start <= last.stop:
+            joined[-1] = replace(last, stop=max(last.stop, where.stop))
+        else:
+            joined.append(where)
+    return joined
 
 
 def count_used(where: FileRange, sample: Sample) -> Spectra:
@@ -121,8 +133,13 @@ def plan_of_part(sample: Sample, job: int, group: str | None = None) -> Acceptan
         ratio = {name: value for name, value in config.tau_ratio.items() if name in types}
         only = {group: groups_of(config)[group]}
         config = replace(config, groups=only, tau_ratio=ratio, unused_datasets="ignore")
-    counting = progress(distinct(sample.ranges(job, group)), label="counting", unit="file")
-    return make_plan((CountedFile(where.file, count_used(where, sample)) for where in counting), config)
+    users: dict[FileRange, list[str]] = {}  # groups may read different stretches of one file
+    for name, found in sample.ranges(job, group).items():
+        for where in found:
+            users.setdefault(where, []).append(name)
+    counting = progress(iter(users), total=len(users), label="counting", unit="file")
+    counted = (CountedFile(where.file, count_used(where, sample), tuple(users[where])) for where in counting)
+    return make_plan(counted, config)
 
 
 def bin_counts(counted: Iterable[CountedFile], config: SamplingConfig) -> dict[Path, BinCounts]:

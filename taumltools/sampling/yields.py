@@ -98,12 +98,15 @@ def compare_yields(plans: list[AcceptancePlan], achieved: AcceptedYields, method
         InputError: the parts hold other types than planned.
     """
     first = plans[0]
-    if odd := set(achieved.accepted) ^ set(first.types):
+    types = list(
+        dict.fromkeys(name for plan in plans for name in plan.types)
+    )  # groups with plans of their own have theirs
+    if odd := set(achieved.accepted) ^ set(types):
         raise InputError(f"plan and parts differ in the types {sorted(odd)}: they are of different samples")
     dropped = achieved.losses.surplus + achieved.losses.other_parity
     share = achieved.total / max(achieved.total + dropped, 1)
     expected, variance = {}, {}
-    for name in first.types:
+    for name in types:
         groups = [g for plan in plans for g in plan.groups.values() if name in g.acceptance]
         p = [g.type_probability[name] * g.acceptance[name] * share for g in groups]
         n = [g.counts[name] for g in groups]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import uproot
 
-from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral
+from tasks.sampling import ExportLegacy, PlanSampling, SamplingYields, ShuffleMergeSpectral, ValidateShuffle
 from tasks.sampling_inputs import CountSpectra, CountTuples, CreateSpectralHists, FindDuplicates, ListTuples
 from tasks.sampling_options import OPTIONS
 from taumltools.config.sampling import GroupConfig
@@ -184,6 +184,23 @@ def test_a_sample_for_each_group(outside, tmp_path):
             found = file.read(["tauType", "dataset_group_id"])
         assert set(found["tauType"]) == ({0, 1} if path.name.startswith("leptons") else {2, 3})
         assert {int(i) for i in found["dataset_group_id"]} == {hash_name(path.name.split("_")[0])}
+
+
+@pytest.mark.parametrize("refill", [False, True])
+def test_samples_of_groups_are_compared_and_validated_one_by_one(outside, tmp_path, refill):
+    """Parts of groups with other types were taken for parts of one sample: never alike, or of another plan."""
+    (tmp_path / "groups.cfg").write_text("hadrons: dir=.* types=tau,jet\nleptons: dir=DY types=e,mu\n")
+    options = {"cfg": str(tmp_path / "groups.cfg"), "mode": "MergePerEntry", "n_jobs": 2, "input": str(outside)}
+    yields = make(task(SamplingYields, **options, **WIDE, refill_spectrum=refill))
+    content = json.loads((yields.path / "yields.json").read_text())
+    assert set(content["types"]) == {"tau", "jet", "e", "mu"}
+    assert all(found["p"] > 1e-6 for found in content["types"].values())
+    if not refill:
+        workflow = make(task(ValidateShuffle, **options, **WIDE))
+        for group in ("hadrons", "leptons"):
+            verdict = json.loads((workflow.path / group / "verdict.json").read_text())
+            assert verdict["passed"]
+            assert list(verdict["parts"]) == [f"{group}_0.arrow", f"{group}_1.arrow"]
 
 
 @pytest.mark.parametrize("method", ["spectral", "quota", "weight"])

@@ -15,9 +15,10 @@ from taumltools.errors import ConfigError, InputError
 from taumltools.sampling import shuffle
 from taumltools.sampling.acceptance import make_plan
 from taumltools.sampling.choose import AcceptedYields
+from taumltools.sampling.counted import count_range
 from taumltools.sampling.gather import choose_part, enabled_branches, write_part
 from taumltools.sampling.hashing import hash_name
-from taumltools.sampling.partition import InputFile
+from taumltools.sampling.partition import FileRange, InputFile
 from taumltools.sampling.repeated import find_in_dataset, without_repeated
 from taumltools.sampling.sample import Sample, bin_counts, plan_of_part
 from taumltools.sampling.spectra import SPECTRA_BRANCHES
@@ -252,6 +253,22 @@ def test_refill_plans_each_part_from_its_own_entries(inputs):
     for tau_type in total.types:
         parts = sum(plan.groups["all"].counts[tau_type] for plan in plans)
         assert np.array_equal(parts, total.groups["all"].counts[tau_type])
+
+
+def test_refill_counts_of_each_group_its_own_range(inputs):
+    """Groups that share a dataset and not its files read different stretches; one took the numbers of the other."""
+    groups = {"taus": {"types": ["tau"]}, "jets": {"types": ["jet"], "files": "a_0.*"}}
+    ratio = {"tau": 1, "jet": 1}
+    sample, _ = sample_of(inputs[:2], SamplingConfig(**EDGES, n_jobs=2, groups=groups, tau_ratio=ratio, enable_emptybin=True,
+                                                     unused_datasets="ignore"))  # fmt: skip
+    total = make_plan(counted_files(inputs[:2], sample.config), sample.config)
+    plans = [plan_of_part(sample, job) for job in range(2)]
+    for group, tau_type in (("taus", "tau"), ("jets", "jet")):
+        parts = sum(plan.groups[group].counts[tau_type] for plan in plans)
+        np.testing.assert_array_equal(parts, total.groups[group].counts[tau_type])
+    first = FileRange(inputs[0], 0, 350)
+    assert plans[0].groups["jets"].entries == int(count_range(first, sample.config.spectra).with_flow(
+        "jet", sample.config.pt_edges, sample.config.eta_edges).sum())  # fmt: skip
 
 
 def test_merge_per_entry_makes_a_sample_of_each_group(inputs):
