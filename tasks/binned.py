@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,9 @@ OF_A_STEP: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "seed": ("seed", int),
 }
 """Option to the setting of :class:`taumltools.config.binned.MergeStepConfig` that it replaces, with --cfg."""
+
+DATASETS = "datasets.json"
+"""File that says which datasets a branch has split."""
 
 CFG_STEP = "merged"
 """Name of the one step that --cfg makes, and of its output with MergeAll."""
@@ -95,18 +99,20 @@ class CreateBinnedTuples(BinnedTask):
         accounts = {}
         for dataset, files in self.dealt_datasets().items():
             accounts[dataset] = split(files, self.binned, path / dataset, scratch=path.parent)
+        # a server keeps no empty folder, and there may be fewer datasets than branches
+        (path / DATASETS).write_text(json.dumps(sorted(accounts)) + "\n", encoding="utf-8")
         return {"datasets": {name: dataclasses.asdict(account) for name, account in accounts.items()}}
 
     def validate(self, path: Path) -> None:
         """Every account reads back and adds up."""
         from taumltools.sampling.split import ACCOUNT, SplitAccount
 
-        for folder in path.iterdir():
+        for folder in filter(Path.is_dir, path.iterdir()):
             SplitAccount.load(folder / ACCOUNT).check()
 
     def dataset_folders(self) -> dict[str, Path]:
         """The folders that were made, by dataset."""
-        return {folder.name: folder for path in self.paths() for folder in sorted(path.iterdir())}
+        return {folder.name: folder for path in self.paths() for folder in sorted(path.iterdir()) if folder.is_dir()}
 
 
 class CreateTupleSizeList(BinnedTask):
@@ -115,7 +121,13 @@ class CreateTupleSizeList(BinnedTask):
     product = "size_list.txt"
 
     prev_output = luigi.OptionalParameter(
-        default=None, significant=False, description="an earlier list: files that did not change are not opened again"
+        default=None,
+        significant=False,
+        description="an earlier list: files that did not change are not opened again; of a list of the CMS tools, which "
+        "does not say when files changed, nothing is taken without --trust-prev-output",
+    )
+    trust_prev_output = luigi.BoolParameter(
+        significant=False, description="take the numbers of a list of the CMS tools unchecked, as these do"
     )
 
     def upstream(self) -> dict[str, Any]:
@@ -127,7 +139,8 @@ class CreateTupleSizeList(BinnedTask):
         from taumltools.sampling.size_list import SizeList, make_size_list
 
         previous = SizeList.load(Path(self.prev_output)) if self.prev_output else None
-        sizes = make_size_list(self.upstream()["binned"].dataset_folders(), previous, trust_unstamped=True)
+        folders = self.upstream()["binned"].dataset_folders()
+        sizes = make_size_list(folders, previous, trust_unstamped=self.trust_prev_output)
         sizes.save(path)
         return {"files": len(sizes.files), "entries": sum(sizes.entries.values())}
 
@@ -259,7 +272,8 @@ class ShuffleMerge(BinnedTask):
         step, files = self.binned.step(self.step_name), self.files()
         plans = [plan_merge(name, files, sources, step) for name, sources in step.merged_files().items()]
         rng = np.random.default_rng(self.random_seed())
-        plan, before = plans[self.branch], plans[: self.branch]
+        # one run of the CMS tool makes one output (MergeAll), or all with one stream of random numbers (MergePerEntry)
+        plan, before = plans[self.branch], plans[: self.branch] if step.mode == "MergePerEntry" else []
         return merge(plan, step, self.binned, path, rng=rng, scratch=path.parent, before=before)
 
     def validate(self, path: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from taumltools.errors import InputError
 from taumltools.progress import progress
-from taumltools.sampling.summary import is_summary
 from taumltools.tuples.count import count_entries
 from taumltools.tuples.io import COMPRESSIONS
+from taumltools.tuples.summary import is_summary
 
 log = logging.getLogger(__name__)
 

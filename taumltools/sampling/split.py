@@ -18,12 +18,12 @@ from taumltools.sampling.bins import OTHER, Bins, selected
 from taumltools.sampling.duplicates import repeated_rows
 from taumltools.sampling.partition import FileRange, InputFile
 from taumltools.sampling.runs import SortedRuns
-from taumltools.sampling.summary import collect_summaries
 from taumltools.tuples.columns import complete
 from taumltools.tuples.compression import choose_compression
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import open_tuples
 from taumltools.tuples.reader import TupleReader
+from taumltools.tuples.summary import collect_summaries
 from taumltools.tuples.truth import NO_TYPE, truth_type
 
 log = logging.getLogger(__name__)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from taumltools.errors import InputError
 from taumltools.tuples.compression import COMPRESSIONS
 from taumltools.tuples.io import TupleWriter, open_tuples
 from taumltools.tuples.portions import Portion, Portions, joined
+from taumltools.tuples.summary import append_summary, collect_summaries, read_summaries
 
 ACCOUNT = "account.json"
 """File beside the merged ones that says what is in them."""
@@ -44,6 +46,9 @@ def merge_tuples(
 ) -> list[MergedFile]:
     """Join files, in order, into files of a target size.
 
+    Trees ``summary``, which say what production jobs have processed, go into the first file (``.arrow``: into
+    ``summary.json``), and the number of processed events into the account.
+
     Args:
         paths: files of one kind: all must have the same branches.
         folder: where the merged files ``merged_<n><suffix>`` and their account go; is made.
@@ -75,7 +80,19 @@ def merge_tuples(
     written = sum(file.entries for file in made)
     if written != entries:
         raise InputError(f"{folder}: {written} entries were written of {entries} in {len(paths)} files")
-    content = {"entries": entries, "inputs": [str(path) for path in paths], "files": [asdict(file) for file in made]}
+    summaries = read_summaries(paths)
+    if summaries is not None and suffix == ".root":
+        append_summary(folder / made[0].name, summaries)
+        made[0] = replace(made[0], bytes=(folder / made[0].name).stat().st_size)
+    elif summaries is not None:
+        collect_summaries(paths, folder, suffix)
+    seen = {} if summaries is None else {"processed_events": int(summaries["numberOfProcessedEvents"].sum())}
+    content: dict[str, Any] = {
+        "entries": entries,
+        **seen,
+        "inputs": [str(path) for path in paths],
+        "files": [asdict(file) for file in made],
+    }
     (folder / ACCOUNT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return made
 

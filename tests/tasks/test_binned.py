@@ -105,6 +105,48 @@ def test_an_earlier_size_list_is_used(outside, tmp_path, caplog):
     assert f"{files} files, of which {files} were known" in caplog.text
 
 
+def test_a_list_without_times_of_change_is_trusted_on_request_only(outside, tmp_path):
+    """The CMS tools' lists do not tell whether a file changed since; a wrong number lost entries without a word."""
+    first = make(task(CreateTupleSizeList, input=str(outside), **EDGES))
+    text = first.path.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    name, entries = lines[0].split()
+    (tmp_path / "old.txt").write_text("\n".join([f"{name} {int(entries) + 1}", *lines[1:]]) + "\n")
+    for trust in (False, True):
+        first.path.unlink()
+        forget_tasks()
+        again = task(CreateTupleSizeList, input=str(outside), prev_output=str(tmp_path / "old.txt"), trust_prev_output=trust,
+                     **EDGES)  # fmt: skip
+        assert (make(again).path.read_text() == text) is not trust
+
+
+def test_every_output_of_a_call_of_the_cms_tool_begins_anew(outside, tmp_path):
+    """Outputs of MergeAll are calls of their own; a later one went on with the random numbers of the first."""
+    overrides = "binned.steps.by_type.order=legacy binned.steps.by_type.skip_empty_bins=true"
+    whole = make(task(ShuffleMerge, input=str(outside), step="by_type", overrides=overrides, **EDGES))
+    (tmp_path / "jets.cfg").write_text("all: dir=.* file=jet_pt_.*_eta_.*\n")
+    forget_tasks()
+    call = {
+        "mode": "MergeAll",
+        "calc_weights": True,
+        "ensure_uniformity": True,
+        "order": "legacy",
+        "max_bin_occupancy": 500000,
+    }
+    alone = make(
+        task(ShuffleMerge, input=str(outside), cfg=str(tmp_path / "jets.cfg"), skip_empty_bins=True, **call, **EDGES)
+    )
+    with open_tuples(whole.paths()[-1]) as a, open_tuples(alone.path_of(0)) as b:
+        assert a.read(["evt"])["evt"].tolist() == b.read(["evt"])["evt"].tolist()
+
+
+def test_a_branch_without_datasets_leaves_a_file(outside):
+    """A server keeps no empty folder."""
+    workflow = make(task(CreateBinnedTuples, input=str(outside), overrides="sampling.count_jobs=5", **EDGES))
+    assert [json.loads((path / "datasets.json").read_text()) for path in workflow.paths()][2:] == [[], [], []]
+    assert set(workflow.dataset_folders()) == {"DY", "TT"}
+
+
 def test_options_move_what_depends_on_them_and_nothing_else():
     def folders(**options):
         merged = task(ShuffleMerge, **options)

@@ -13,10 +13,10 @@ from taumltools.sampling.bins import split_name
 from taumltools.sampling.partition import InputFile
 from taumltools.sampling.size_list import make_size_list
 from taumltools.sampling.split import ACCOUNT, SplitAccount, split
-from taumltools.sampling.summary import read_summary
 from taumltools.tuples.data import Tuples
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.summary import read_summary
 from taumltools.tuples.truth import TauType, truth_type
 
 CMS = Path(__file__).parents[2] / "data/cms_tools/v1"

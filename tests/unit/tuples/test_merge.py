@@ -16,7 +16,9 @@ from taumltools.tuples.data import Collection, Tuples
 from taumltools.tuples.io import open_tuples, write_tuples
 from taumltools.tuples.merge import check_alike, merge_tuples, read_account
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.summary import read_summary
 
+DATA = Path(__file__).parents[2] / "data/cms_tools/v1/input"
 BRANCHES = ["run", "lumi", "evt", "tau_pt", "pfCand_pt", "mine"]
 
 
@@ -53,6 +55,25 @@ def test_every_entry_once_and_in_order(files, tmp_path, suffix, target):
     account = json.loads((tmp_path / "out/account.json").read_text())
     assert account["entries"] == 24000 == sum(file["entries"] for file in account["files"])
     assert len(account["inputs"]) == 6
+
+
+@pytest.mark.parametrize("suffix", [".root", ".arrow"])
+def test_processed_events_come_along(tmp_path, suffix):
+    """The number that simulation is normalised with was lost."""
+    inputs = [DATA / "DY/eventTuple_1.root", DATA / "QCD/eventTuple_1.root"]
+    made = merge_tuples(inputs, tmp_path / "out", 20_000, suffix)
+    assert len(made) > 1
+    assert json.loads((tmp_path / "out/account.json").read_text())["processed_events"] == 600
+    assert [file.bytes for file in read_account(tmp_path / "out")] == [
+        (tmp_path / "out" / file.name).stat().st_size for file in made
+    ]
+    if suffix == ".root":
+        found = [read_summary(tmp_path / "out" / file.name) for file in made]
+        assert found[0]["numberOfProcessedEvents"].tolist() == [400, 200]
+        assert found[1:] == [None] * (len(made) - 1)
+    else:
+        content = json.loads((tmp_path / "out/summary.json").read_text())
+        assert content["numberOfProcessedEvents"] == [400, 200]
 
 
 def test_account_says_which_entries_went_where(files, tmp_path):

@@ -8,9 +8,9 @@ import pytest
 import uproot
 
 from taumltools.errors import InputError
-from taumltools.sampling.summary import collect_summaries, is_summary, read_summary
 from taumltools.tuples.io import write_tuples
 from taumltools.tuples.mock import mock_tuples
+from taumltools.tuples.summary import collect_summaries, is_summary, read_summary
 
 CMS = Path(__file__).parents[2] / "data/cms_tools"
 DY = CMS / "v1/input/DY/eventTuple_1.root"
@@ -39,6 +39,20 @@ def test_summaries_are_appended_in_order(tmp_path):
     with uproot.open(tmp_path / "summary.root") as file:
         assert file.keys(cycle=False) == ["summary"]
         assert file["summary"].typenames() == {"exeTime": "uint32_t", "numberOfProcessedEvents": "uint64_t"}
+
+
+def test_summaries_of_a_chain(tmp_path, caplog):
+    """Files that are taken in place come as a chain, whose summaries were lost."""
+    content = {
+        "files": [{"path": str(path), "dataset": "x"} for path in (DY, QCD)],
+        "branches": [],
+    }
+    (tmp_path / "tuples_0.json").write_text(json.dumps(content))
+    assert read_summary(tmp_path / "tuples_0.json")["numberOfProcessedEvents"].tolist() == [400, 200]
+    content["files"][1]["path"] = "root://server//QCD.root"
+    (tmp_path / "tuples_0.json").write_text(json.dumps(content))
+    assert read_summary(tmp_path / "tuples_0.json")["numberOfProcessedEvents"].tolist() == [400]
+    assert "the summaries of 1 files on servers are left out" in caplog.text
 
 
 def test_json_in_arrow_format(tmp_path):

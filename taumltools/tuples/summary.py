@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from taumltools.errors import InputError
+from taumltools.store.remote import is_remote
+from taumltools.tuples.chain import SUFFIX as CHAIN_SUFFIX
+from taumltools.tuples.chain import read_chain
 from taumltools.tuples.schema import TREE
 
 log = logging.getLogger(__name__)
@@ -53,7 +56,7 @@ def read_summary(path: Path) -> dict[str, np.ndarray] | None:
     """The summaries of a file.
 
     Args:
-        path: a file of tuples or summaries.
+        path: a file of tuples or summaries, or a chain of such files.
 
     Returns:
         The columns of :data:`COLUMNS`; None if the file has no summaries (as Arrow files).
@@ -61,6 +64,12 @@ def read_summary(path: Path) -> dict[str, np.ndarray] | None:
     Raises:
         InputError: the tree is damaged or lacks a column.
     """
+    if path.suffix == CHAIN_SUFFIX:
+        files = read_chain(path)[0]
+        here = [Path(file.path) for file in files if not is_remote(file.path)]
+        if len(here) < len(files):
+            log.warning("%s: the summaries of %d files on servers are left out", path, len(files) - len(here))
+        return read_summaries(here)
     if path.suffix != ".root" or SUMMARY not in _trees(path):
         return None
     import uproot
@@ -73,6 +82,37 @@ def read_summary(path: Path) -> dict[str, np.ndarray] | None:
             f"{path}: the tree '{SUMMARY}' cannot be read ({type(error).__name__}: {error}); copy the file again"
         ) from error
     return {name: arrays[name].astype(dtype) for name, dtype in COLUMNS.items()}
+
+
+def read_summaries(paths: Sequence[Path]) -> dict[str, np.ndarray] | None:
+    """The summaries of files, one after the other.
+
+    Args:
+        paths: files of tuples, or chains of them; what some of them lack is told in the log.
+
+    Returns:
+        The columns of :data:`COLUMNS`; None if no file has summaries.
+
+    Raises:
+        InputError: see :func:`read_summary`.
+    """
+    parts = [part for part in map(read_summary, paths) if part is not None]
+    if len(parts) < len(paths):
+        log.info("%d of %d inputs have no tree '%s'", len(paths) - len(parts), len(paths), SUMMARY)
+    return {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS} if parts else None
+
+
+def append_summary(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Add the tree ``summary`` to a ROOT file of tuples.
+
+    Args:
+        path: the file, closed.
+        columns: those of :data:`COLUMNS`.
+    """
+    import uproot
+
+    with uproot.update(path) as file:
+        file.mktree(SUMMARY, COLUMNS).extend(dict(columns))
 
 
 def collect_summaries(inputs: Sequence[Path], folder: Path, suffix: str) -> int:
@@ -89,12 +129,9 @@ def collect_summaries(inputs: Sequence[Path], folder: Path, suffix: str) -> int:
     Raises:
         InputError: see :func:`read_summary`.
     """
-    parts = [part for part in map(read_summary, inputs) if part is not None]
-    if len(parts) < len(inputs):
-        log.info("%d of %d inputs have no tree '%s'", len(inputs) - len(parts), len(inputs), SUMMARY)
-    if not parts:
+    columns = read_summaries(inputs)
+    if columns is None:
         return 0
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
     if suffix == ".root":
         import uproot
 
