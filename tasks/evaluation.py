@@ -9,14 +9,59 @@ from typing import Any
 
 import law
 
-from tasks.apply import ApplyTraining
+from tasks.apply import ApplyTraining, absolute
 from tasks.base import PipelineTask
 from tasks.store import store_root
 
 log = logging.getLogger(__name__)
 
 
-class DiscriminatorTask(PipelineTask):
+class EvaluationTask(PipelineTask):
+    """A task that evaluates the network of this version, or what --predictions names."""
+
+    exclude_index = True
+
+    predictions = law.CSVParameter(
+        default=(),
+        description="prediction files to evaluate instead of those of this version's network, of any model "
+        "(ApplyTraining --models, or of somebody else), separated by commas: files, or patterns in quotes; default: none",
+    )
+
+    @functools.cached_property
+    def given(self) -> list[Path]:
+        """The files that --predictions names, in order.
+
+        Raises:
+            InputError: there is none of a name.
+        """
+        from taumltools.evaluation.outside import prediction_files
+
+        return prediction_files([absolute(item) for item in self.predictions])
+
+    def keys(self) -> tuple[str, ...]:
+        """Evaluations of files are apart from those of this version."""
+        return ("files",) if self.predictions else ()
+
+    def settings(self) -> dict[str, Any]:
+        """What is read, and the content of the files."""
+        from taumltools.evaluation.outside import content_of
+
+        return super().settings() | ({"predictions": list(map(content_of, self.given))} if self.predictions else {})
+
+    def scored(self) -> dict[str, Any]:
+        """The task that makes the predictions; none if they were given."""
+        return {} if self.predictions else {"predictions": self.need(ApplyTraining)}
+
+    def prediction_paths(self) -> list[Path]:
+        """Predictions of all test datasets, or those that were given."""
+        return self.given if self.predictions else self.need(ApplyTraining).paths()
+
+    def need_evaluation(self, task_class: type[EvaluationTask]) -> Any:
+        """Another task of the same evaluation."""
+        return self.need(task_class, predictions=self.predictions)
+
+
+class DiscriminatorTask(EvaluationTask):
     """A task about the discriminators of the settings; a branch for each."""
 
     exclude_index = True
@@ -41,7 +86,7 @@ class DiscriminatorTask(PipelineTask):
         """The evaluation section as far as this task reads it; everything else has its default."""
         from taumltools.config.evaluation import EvaluationConfig, StyleConfig
 
-        read = {key.removeprefix("evaluation."): value for key, value in self.settings().items()}
+        read = {key.removeprefix("evaluation."): self.setting(key) for key in self.reads()}
         if "style.energy" in read:
             read["style"] = StyleConfig(energy=read.pop("style.energy"))
         return EvaluationConfig(**read)
@@ -59,14 +104,17 @@ class DeriveWorkingPoints(DiscriminatorTask):
 
     def upstream(self) -> dict[str, Any]:
         """Predictions of all test datasets (they carry the columns of the other discriminators)."""
-        return {"predictions": self.need(ApplyTraining)}
+        return self.scored()
+
+    def input_paths(self) -> list[Path]:
+        """The predictions."""
+        return self.prediction_paths()
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Derive, and measure on the other events."""
         from taumltools.evaluation.derive import derive_to_folder
 
-        paths = self.upstream()["predictions"].paths()
-        return derive_to_folder(paths, self.evaluation(), self.discriminators()[self.branch], path)
+        return derive_to_folder(self.prediction_paths(), self.evaluation(), self.discriminators()[self.branch], path)
 
     def validate(self, path: Path) -> None:
         """The thresholds read back."""
@@ -89,7 +137,7 @@ class EvaluatePerformance(DiscriminatorTask):
 
     def upstream(self) -> dict[str, Any]:
         """Predictions of all test datasets, and working points."""
-        return {"predictions": self.need(ApplyTraining), "points": self.need(DeriveWorkingPoints)}
+        return self.scored() | {"points": self.need_evaluation(DeriveWorkingPoints)}
 
     def requires(self) -> dict[str, Any]:
         """A branch needs all predictions and the working points of its own discriminator."""
@@ -98,15 +146,14 @@ class EvaluatePerformance(DiscriminatorTask):
 
     def input_paths(self) -> list[Path]:
         """All predictions, and the working points of this discriminator."""
-        upstream = self.upstream()
-        return [*upstream["predictions"].paths(), upstream["points"].path_of(self.branch)]
+        return [*self.prediction_paths(), self.upstream()["points"].path_of(self.branch)]
 
     def produce(self, path: Path) -> dict[str, Any]:
         """Evaluate."""
         from taumltools.evaluation.performance import evaluate_to_folder
 
         return evaluate_to_folder(
-            self.upstream()["predictions"].paths(),
+            self.prediction_paths(),
             self.evaluation(),
             self.discriminators()[self.branch],
             path,
@@ -120,7 +167,7 @@ class EvaluatePerformance(DiscriminatorTask):
         load_performance(path)
 
 
-class PlotROC(PipelineTask):
+class PlotROC(EvaluationTask):
     """ROC curves of all discriminators vs one fake type, as PDF, PNG and JSON; a branch per fake type."""
 
     product = "roc_vs_{vs}"
@@ -156,7 +203,7 @@ class PlotROC(PipelineTask):
 
     def upstream(self) -> dict[str, Any]:
         """The performance of this run; the others are as they were made."""
-        return {"performance": self.need(EvaluatePerformance)}
+        return {"performance": self.need_evaluation(EvaluatePerformance)}
 
     @functools.cached_property
     def others(self) -> list[tuple[str, list[Path]]]:
@@ -214,7 +261,7 @@ class PerformancePlots(DiscriminatorTask):
 
     def upstream(self) -> dict[str, Any]:
         """The numbers."""
-        return {"performance": self.need(EvaluatePerformance)}
+        return {"performance": self.need_evaluation(EvaluatePerformance)}
 
     def plots(self, performance: Any, config: Any) -> Any:
         """What is drawn, as :func:`taumltools.evaluation.draw.save_plots` takes it."""

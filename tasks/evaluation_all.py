@@ -11,12 +11,21 @@ import luigi
 from tasks.apply import ApplyTraining
 from tasks.base import PipelineTask
 from tasks.command import CommandTask
-from tasks.evaluation import DeriveWorkingPoints, EvaluatePerformance, PlotEfficiency, PlotROC, PlotScores
+from tasks.evaluation import (
+    DeriveWorkingPoints,
+    EvaluatePerformance,
+    EvaluationTask,
+    PlotEfficiency,
+    PlotROC,
+    PlotScores,
+)
 from tasks.store import address
 from tasks.tracking import import_evaluations
 
+SCORED = "predictions"
+
 STAGES = {
-    "predictions": ApplyTraining,
+    SCORED: ApplyTraining,
     "working points": DeriveWorkingPoints,
     "performance": EvaluatePerformance,
     "ROC curves": PlotROC,
@@ -38,14 +47,20 @@ class Evaluation(CommandTask):
     overrides = PipelineTask.overrides
     workflow = PipelineTask.workflow
     site = PipelineTask.site
+    predictions = EvaluationTask.predictions
     compare = law.CSVParameter(default=(), description="other runs in the ROC plots, as of PlotROC; default: none")
     tracking_uri = luigi.Parameter(default="", significant=False, description="store of mlflow, as of Training")
 
     def stages(self) -> dict[str, Any]:
         """All stages as workflows, by what they make."""
         shared = {name: getattr(self, name) for name in ("version", "campaign", "overrides", "workflow", "site")}
+        stages = {what: task_class for what, task_class in STAGES.items() if task_class is not ApplyTraining}
         more: dict[Any, dict[str, Any]] = {PlotROC: {"compare": self.compare}}
-        return {what: task_class(**shared, **more.get(task_class, {})) for what, task_class in STAGES.items()}
+        given = {"predictions": self.predictions}
+        scored = {} if self.predictions else {SCORED: ApplyTraining(**shared)}
+        return scored | {
+            what: task_class(**shared, **given, **more.get(task_class, {})) for what, task_class in stages.items()
+        }
 
     def requires(self) -> dict[str, Any]:
         """All stages."""
@@ -60,6 +75,6 @@ class Evaluation(CommandTask):
         ]
         sys.stdout.write("\n".join([f"evaluation of {self.campaign} {self.version}", *lines]) + "\n")
         sys.stdout.flush()
-        if stages["predictions"].campaign_config.training.tracking.enabled:
+        if SCORED in stages and stages[SCORED].campaign_config.training.tracking.enabled:
             import_evaluations(self.campaign, self.version, self.tracking_uri)
         self.done = True

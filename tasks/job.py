@@ -67,13 +67,17 @@ def load_task(specification: dict[str, Any], branch: int) -> Any:
     """The branch task that a specification names.
 
     Args:
-        specification: ``module``, ``family`` and ``parameters`` (as strings).
+        specification: ``module``, ``family`` and ``parameters`` (as strings); ``given_in``, if there is one, is the folder
+            where the command was given, from which relative names in parameters count.
         branch: its number.
 
     Returns:
         The task.
     """
     import luigi
+
+    if os.path.isdir(given_in := specification.get("given_in", "")):
+        os.chdir(given_in)
 
     importlib.import_module(specification["module"])
     task_class = luigi.task_register.Register.get_task_cls(specification["family"])

@@ -205,7 +205,7 @@ class RemoteWork:
             parameters["overrides"] = f"{task.overrides} {fixed}".strip()
         content = {"module": type(task).__module__, "family": task.get_task_family(), "parameters": parameters}
         if self.site.shared_filesystem:
-            return content | {"shared": True, "state": str(self.layout.folder)}
+            return content | {"shared": True, "state": str(self.layout.folder), "given_in": os.getcwd()}
         from taumltools.store import read_sidecar
 
         code = read_sidecar(self.bundles()[0].path)["code"]

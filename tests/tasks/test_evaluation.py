@@ -11,6 +11,7 @@ from tasks.evaluation import DeriveWorkingPoints, EvaluatePerformance, PlotEffic
 from taumltools.errors import InputError
 from taumltools.evaluation.mock import mock_predictions
 from taumltools.store import publish
+from tests.tasks.making import forget_tasks
 
 QUICK = "evaluation.style.formats=[png] evaluation.regions.pt=[[20,1000]]"
 
@@ -108,3 +109,52 @@ def test_version_that_was_never_evaluated_is_refused(performance: EvaluatePerfor
         InputError, match=r"no EvaluatePerformance of version 'v9' of campaign 'tiny'.*there are v1: make it with"
     ):
         _ = make(PlotROC, compare=("v9",)).identity
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Predictions of somebody else's network for two datasets."""
+    for number in range(2):
+        mock_predictions(1500, seed=70 + number, dataset=f"set{number}").write(tmp_path / f"scores_{number}.h5")
+    return tmp_path
+
+
+def test_predictions_of_any_model_are_evaluated(files: Path, store: Path):
+    """Other models could be applied, and their scores not be evaluated."""
+    given = {"predictions": (f"{files}/scores_*.h5",)}
+    evaluated = make(EvaluatePerformance, **given)
+    assert not {type(task).__name__ for task in evaluated.upstream_tasks()} - {"DeriveWorkingPoints"}
+    points = evaluated.upstream()["points"]
+    for branch in range(evaluated.n_branches()):
+        points.req_branch(branch).run()
+        evaluated.req_branch(branch).run()
+    plots = [make(task_class, **given) for task_class in (PlotROC, PlotEfficiency, PlotScores)]
+    for plot in plots:
+        plot.req_branch(1).run()
+    for stage in (points, evaluated, *plots):
+        assert stage.folder.relative_to(store).parts[:3] == ("tiny", type(stage).__name__, "files")
+    content = json.loads((evaluated.path_of(1) / "performance.json").read_text())
+    assert content["datasets"] == ["set0", "set1"]
+    assert content["entries"]["read"] == 3000
+    assert [path.name for path in points.req_branch(1).input_paths()] == ["scores_0.h5", "scores_1.h5"]
+
+
+def test_identity_of_given_predictions_is_their_content(files: Path, monkeypatch):
+    def identity(*names):
+        forget_tasks()
+        return make(EvaluatePerformance, predictions=names).identity
+
+    both = identity(f"{files}/scores_*.h5")
+    assert both == identity(f"{files}/scores_0.h5", f"{files}/scores_1.h5")
+    monkeypatch.chdir(files)
+    assert both == identity("scores_0.h5", "scores_1.h5")
+    mock_predictions(1600, seed=3, dataset="set1").write(files / "new.h5")
+    (files / "new.h5").replace(files / "scores_1.h5")
+    assert len({both, identity("scores_0.h5", "scores_1.h5"), make(EvaluatePerformance).identity}) == 3
+
+
+def test_given_predictions_that_are_not_there_or_twice_are_refused(files: Path):
+    with pytest.raises(InputError, match=r"--predictions: .*/none.h5: there is no such file"):
+        _ = make(EvaluatePerformance, predictions=(f"{files}/none.h5",)).identity
+    with pytest.raises(InputError, match=r"--predictions: .*/scores_0.h5 is named twice"):
+        _ = make(EvaluatePerformance, predictions=(f"{files}/scores_0.h5", f"{files}/scores_*.h5")).identity

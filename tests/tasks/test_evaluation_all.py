@@ -12,6 +12,7 @@ from tasks.report import Report
 from tasks.tracking import ImportRuns, import_evaluations
 from tasks.training import Training
 from taumltools.errors import InputError
+from taumltools.evaluation.mock import mock_predictions
 from taumltools.evaluation.models import model_identity
 from taumltools.store import publish
 from taumltools.training.tracking import RunDescription, start_run
@@ -44,6 +45,17 @@ def evaluated(version: str = "v1") -> EvaluatePerformance:
         content = json.loads((path / "performance.json").read_text())
         (path / "performance.json").write_text(json.dumps(content | {"model": trained()}))
     return task
+
+
+def test_given_predictions_are_evaluated_by_all_stages_and_not_taken_for_the_training(tmp_path, capsys):
+    mock_predictions(1500, seed=70).write(tmp_path / "scores.h5")
+    task = Evaluation(**PARAMETERS, predictions=(str(tmp_path / "scores.h5"),))
+    stages = task.requires()
+    assert list(stages) == [name for name in STAGES if name != "predictions"]
+    assert {stage.predictions for stage in stages.values()} == {(str(tmp_path / "scores.h5"),)}
+    task.run()
+    assert task.complete()
+    assert "/EvaluatePerformance/files/v1/" in capsys.readouterr().out
 
 
 def test_all_stages_are_asked_for_with_the_same_settings():

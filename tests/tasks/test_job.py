@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from tasks.base import PipelineTask
-from tasks.job import MissingInputError, attempt, cause_of, complete_sidecar, deliver, main, run_branch
+from tasks.job import MissingInputError, attempt, cause_of, complete_sidecar, deliver, load_task, main, run_branch
 from taumltools.batch.causes import EXIT_CODES, Cause
 from taumltools.batch.delivery import read_report, receive
 from taumltools.batch.layout import Layout
@@ -107,6 +107,16 @@ def shared(tmp_path):
 
 def isolated():
     return {"shared": False, "store": "/far/store", "code": {"commit": "abc", "dirty": False}}
+
+
+def test_relative_names_count_from_where_the_command_was_given(tmp_path, monkeypatch):
+    """A job begins in a folder of its own, where ``--input data`` would be other files, or none."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path)
+    load_task(specification(given_in=str(tmp_path / "home")), 1)
+    assert Path.cwd() == tmp_path / "home"
+    load_task(specification(given_in="/not/on/this/machine"), 1)
+    assert Path.cwd() == tmp_path / "home"
 
 
 # ---------------------------------------------------------------------- causes

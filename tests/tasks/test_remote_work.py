@@ -208,7 +208,7 @@ def test_submission_where_all_is_shared(work, monkeypatch, store):
     specification = json.loads((folder / "specification.json").read_text())
     assert specification == {
         "module": __name__, "family": "After", "parameters": {"version": "v1", "campaign": "tiny"},
-        "shared": True, "state": str(made.layout.folder),
+        "shared": True, "state": str(made.layout.folder), "given_in": os.getcwd(),
     }  # fmt: skip
     assert (folder / "jobs.sub").read_text().startswith(text)
     for kind in (made.layout.log, made.layout.delivery):  # HTCondor makes no folders
