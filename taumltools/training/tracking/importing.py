@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ DIGEST_TAG = "tauml.digest"
 NESTED_TAG = "mlflow.parentRunId"
 PARAM_LENGTH = 500
 """Longest parameter value that every mlflow server accepts."""
+LARGEST = sys.float_info.max
 BATCH = 100
 """Parameters, and metrics, that every server accepts in one call."""
 
@@ -184,11 +186,21 @@ def _log_params(client: Any, run_id: str, params: dict[str, str]) -> None:
 
 
 def missing_points(client: Any, run: Any, points: Sequence[Point]) -> list[Point]:
-    """Those values of metrics that the store does not have yet."""
+    """Those values of metrics that the store does not have yet.
+
+    A fit that began anew has other values at steps that are there; mlflow shows the later one.
+    """
     known = {
-        (name, metric.step) for name in run.data.metrics for metric in client.get_metric_history(run.info.run_id, name)
+        (name, metric.step, _told(metric.value))
+        for name in run.data.metrics
+        for metric in client.get_metric_history(run.info.run_id, name)
     }
-    return [point for point in points if (clean_name(point.name), point.step) not in known]
+    return [point for point in points if (clean_name(point.name), point.step, _told(point.value)) not in known]
+
+
+def _told(value: float) -> str:
+    """A value as it can be compared, NaN too; of infinity mlflow keeps the largest number."""
+    return repr(min(max(float(value), -LARGEST), LARGEST)) if value == value else "nan"
 
 
 def log_points(client: Any, run_id: str, points: Sequence[Point]) -> None:

@@ -1,4 +1,5 @@
 import json
+import math
 import multiprocessing
 import os
 from dataclasses import replace
@@ -14,6 +15,7 @@ from taumltools.training.tracking.importing import (
     clean_name,
     import_logs,
     known_runs,
+    missing_points,
     parents_first,
     write_records,
 )
@@ -54,6 +56,20 @@ def test_importing_again_changes_nothing(new_store, finished):
     assert again.ids == first.ids
     (run,) = (run for run in store.runs() if run.info.run_name == "a")
     assert len(store.client.get_metric_history(run.info.run_id, "loss")) == 2
+
+
+def test_a_fit_that_began_anew_replaces_the_epochs_of_the_first(new_store, finished):
+    """Of a run that was there, epochs that it had already were never looked at again."""
+    store, log = new_store(), finished(losses=(1.0, math.inf, math.nan))
+    import_logs([log.directory], store)
+    record = read_log(log.directory)
+    (run,) = store.runs()
+    assert missing_points(store.client, run, record.points) == []
+    later = [replace(point, value=0.7, time=point.time + 5000) for point in record.points if point.step == 1]
+    write_records([replace(record, points=[*later, *record.points[len(later) :]])], store)
+    assert store.client.get_metric_history(run.info.run_id, "loss")[-1].value == 0.7
+    assert len(store.client.get_metric_history(run.info.run_id, "loss")) == 4
+    assert store.client.get_run(run.info.run_id).info.status == "FINISHED"
 
 
 def test_run_in_progress_is_brought_up_to_date(new_store, working, describe):
