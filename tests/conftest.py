@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import hypothesis
 import pytest
 
 from tests.browser import browser
@@ -19,6 +20,10 @@ __all__ = [
     "xrootd_software",
     "xrootd_world",
 ]
+
+# an example that takes long on a busy machine is no failure
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
