@@ -44,9 +44,8 @@ def networks():
     yield "deeptau", build_model(tiny(), tiny_features(), some_scaling(tiny_features()))
     for name, config in MODELS.items():
         section = getattr(config, name, None)
-        if section:
-            config = dataclasses.replace(config, **{name: dataclasses.replace(section, dropout=0.0)})
-        config = dataclasses.replace(config, dropout=0.0)
+        still = {name: dataclasses.replace(section, dropout=0.0)} if section else {"dropout": 0.0}
+        config = dataclasses.replace(config, **still)
         yield name, build_model(config, set_features(), plain_scaling(set_features()))
 
 
