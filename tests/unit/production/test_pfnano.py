@@ -56,7 +56,7 @@ def taus():
 def test_the_cone_holds_for_everything_around_a_candidate(taus):
     """Leptons, tracks and vertices had stayed within 0.5 whatever was asked for."""
     wide = run(config=replace(ProductionConfig(), cone=replace(ProductionConfig().cone, constituents=0.9)))
-    for name in ("pfCand", "isoTrack", "sv"):
+    for name in ("pfCand", "ele", "muon", "photon", "sv"):
         assert len(wide.collections[name].columns["eta"]) > len(taus.collections[name].columns["eta"]) > 0, name
 
 
