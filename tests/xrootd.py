@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -62,6 +63,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process: subprocess.Popen | None = None
+        self.timer: threading.Timer | None = None
         (folder / "x.cfg").write_text(
             f"xrd.port {self.port}\nall.export {self.data}\nall.adminpath {self.run}\nall.pidpath {self.run}\n"
             "xrd.network nodnr\noss.localroot /\n"
@@ -88,6 +90,11 @@ class Server:
                 break
             time.sleep(0.05)
         raise RuntimeError(f"the server did not start:\n{(self.folder / 'server.log').read_text()[-2000:]}")
+
+    def start_after(self, seconds: float) -> None:
+        """Start later, in a thread; the fixture waits for it, or it would fail in the middle of another test."""
+        self.timer = threading.Timer(seconds, self.start)
+        self.timer.start()
 
     def kill(self) -> None:
         """SIGKILL, as a crash."""
@@ -122,4 +129,6 @@ def xrootd_server(xrootd_software, xrootd_world):
     one.folder.parent.chmod(0o755)
     one.start()
     yield one
+    if one.timer is not None:
+        one.timer.join()
     one.kill()

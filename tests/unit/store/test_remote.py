@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -66,7 +65,7 @@ def test_read_that_breaks_half_way_goes_on_where_it_was(xrootd_server, tmp_path,
             asked.append(start)
             if len(asked) == 6:
                 xrootd_server.kill()
-                threading.Timer(2.0, xrootd_server.start).start()
+                xrootd_server.start_after(2.0)
             return read(where, start=start, end=end)
 
         files.cat_file = cat_file

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 
 import pytest
@@ -84,7 +83,7 @@ def test_a_write_that_breaks_half_way_is_done_again(xrootd_server, product, monk
                 target.write(path.read_bytes()[:300_000])
             seen.append(tree(xrootd_server))
             xrootd_server.kill()
-            threading.Timer(2.0, xrootd_server.start).start()
+            xrootd_server.start_after(2.0)
         real(path, url)
 
     monkeypatch.setattr(module, "_write", write)
