@@ -27,7 +27,8 @@ def roc_section(performances: Sequence[Performance], config: EvaluationConfig) -
     cuts = config.cuts
     intro = Text(
         f"Test sample, {cuts.pt[0]:g} < pT < {cuts.pt[1]:g} GeV, |η| < {cuts.abs_eta:g}, |dz| < {cuts.abs_dz:g} cm. Lower is "
-        "better. Bands are 68% intervals, dots are working points. Click on a name to hide a curve."
+        "better. Bands are 68% intervals, dots are working points (triangles: none passes, upper end of the interval). "
+        "Click on a name to hide a curve."
     )
     regions = regions_of(performances)
     selected = Text(
