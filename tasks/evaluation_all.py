@@ -54,12 +54,12 @@ class Evaluation(CommandTask):
     def stages(self) -> dict[str, Any]:
         """All stages as workflows, by what they make."""
         shared = {name: getattr(self, name) for name in ("version", "campaign", "overrides", "workflow", "site")}
-        stages = {what: task_class for what, task_class in STAGES.items() if task_class is not ApplyTraining}
-        more: dict[Any, dict[str, Any]] = {PlotROC: {"compare": self.compare}}
         given = {"predictions": self.predictions}
-        scored = {} if self.predictions else {SCORED: ApplyTraining(**shared)}
-        return scored | {
-            what: task_class(**shared, **given, **more.get(task_class, {})) for what, task_class in stages.items()
+        own: dict[Any, dict[str, Any]] = {ApplyTraining: {}, PlotROC: given | {"compare": self.compare}}
+        return {
+            what: task_class(**shared, **own.get(task_class, given))
+            for what, task_class in STAGES.items()
+            if not (self.predictions and task_class is ApplyTraining)
         }
 
     def requires(self) -> dict[str, Any]:

@@ -74,6 +74,11 @@ class ShuffleMergeSpectral(SamplingTask):
         group, job = divmod(branch, self.sampling.n_jobs)
         return self.folder / f"{names[group]}_{job}.{self.sampling.format}"
 
+    def samples(self) -> dict[str, list[Path]]:
+        """Parts of each sample: with ``MergePerEntry`` each group is one, of its own types and datasets."""
+        paths, n_jobs = self.paths(), self.sampling.n_jobs
+        return {name: paths[i * n_jobs : (i + 1) * n_jobs] for i, name in enumerate(self.group_names() or [""])}
+
     def upstream(self) -> dict[str, Any]:
         """The plan, the tuples, how many entries each has, and their duplicates."""
         plan = {} if self.sampling.refill_spectrum else {"plan": self.need_sampling(PlanSampling)}
@@ -225,12 +230,6 @@ class ValidateShuffle(SamplingTask):
         """The mixed sample."""
         return {"parts": self.need_sampling(ShuffleMergeSpectral)}
 
-    def samples(self) -> dict[str, list[Path]]:
-        """Parts of each sample: with ``MergePerEntry`` each group is one, of its own types and datasets."""
-        parts = self.upstream()["parts"]
-        paths, n_jobs = parts.paths(), self.sampling.n_jobs
-        return {name: paths[i * n_jobs : (i + 1) * n_jobs] for i, name in enumerate(parts.group_names() or [""])}
-
     def produce(self, path: Path) -> dict[str, Any]:
         """Test and draw; a verdict that is bad is kept beside the place of the product."""
         import shutil
@@ -242,7 +241,7 @@ class ValidateShuffle(SamplingTask):
 
         names = [*self.dataset_names(), *groups_of(self.sampling)]
         found = []
-        for group, parts in self.samples().items():
+        for group, parts in self.upstream()["parts"].samples().items():
             verdict = validate_sample(parts, self.setting("validation"), names)
             verdict.save(path / group)
             draw_validation(verdict, names_by_hash(names), path / group)

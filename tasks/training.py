@@ -247,22 +247,20 @@ class Training(FitTask):
         from taumltools.training.fit import train
         from taumltools.training.trained_on import remember
 
-        fit = functools.partial(
-            train,
-            self.upstream()["flat"].paths(),
-            load_scaling(self.upstream()["scaling"].path, self.setting("features")),
-            features=self.setting("features"),
-            model=self.setting("model"),
-            training=self.setting("training"),
-            out_dir=path,
-            seed=int(self.random_seed().generate_state(1)[0]),
-            control=self.control_paths() or None,
-            tracking=self.description(),
-            checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
-            devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),
-        )
         try:
-            result = fit()
+            result = train(
+                self.upstream()["flat"].paths(),
+                load_scaling(self.upstream()["scaling"].path, self.setting("features")),
+                features=self.setting("features"),
+                model=self.setting("model"),
+                training=self.setting("training"),
+                out_dir=path,
+                seed=int(self.random_seed().generate_state(1)[0]),
+                control=self.control_paths() or None,
+                tracking=self.description(),
+                checkpoints=Checkpoints(self.work / "checkpoints", self.checkpoint_minutes),
+                devices=Devices(self.gpu if self.gpu >= 0 else None, self.gpu_memory, self.threads),
+            )
         except FitError as error:
             self.work.mkdir(parents=True, exist_ok=True)
             self.broken_file.write_text(json.dumps({"error": str(error)}), encoding="utf-8")

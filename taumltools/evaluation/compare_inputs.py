@@ -190,16 +190,17 @@ def inputs_text(result: Mapping[str, Any]) -> str:
     lines += [f"  {name} differs {number} times" for name, number in result["features"].items()]
     for name, one in result["candidates"].items():
         lines += ["", name or "inputs", *(f"  {key}: {why}" for key, why in one["not_comparable"].items())]
-        none = (
-            "  no difference" + (" in the others" if one["not_comparable"] else "")
-            if one["values"]
-            else "  nothing was compared"
-        )
-        lines += [_line(row) for row in one["differences"][:SHOWN]] or [none]
+        lines += [_line(row) for row in one["differences"][:SHOWN]] or [_no_difference(one)]
         if (left := len(one["differences"]) - SHOWN) > 0:
             lines.append(f"  ... and {left} more, see comparison.json")
     lines += [f"only in the {side}: {', '.join(names)}" for side, names in result["only_in"].items() if names]
     return "\n".join(lines) + "\n"
+
+
+def _no_difference(one: Mapping[str, Any]) -> str:
+    if not one["values"]:
+        return "  nothing was compared"
+    return "  no difference in the others" if one["not_comparable"] else "  no difference"
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ def digest(path: Path) -> str:
     """
     file = path / "performance.json" if path.is_dir() else path
     try:
-        return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        return content_of(file)
     except OSError as error:
         raise InputError(
             f"{file} cannot be read ({error}): --compare needs versions, or files performance.json"

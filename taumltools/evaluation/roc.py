@@ -58,6 +58,11 @@ class Roc:
         step = np.divide(tpr - x0, x1 - x0, out=np.zeros_like(tpr), where=x1 > x0)
         return np.where(tpr <= 0, 0.0, self.fpr[right - 1] + step * (self.fpr[right] - self.fpr[right - 1]))
 
+    @property
+    def lowest(self) -> float:
+        """The lowest efficiency that a threshold gives; below it there is only a straight line to nothing."""
+        return float(self.tpr[1])
+
     def fpr_interval_at(self, tpr: np.ndarray | float, fpr: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """68% interval of :meth:`fpr_at`, or of points of the curve.
 
@@ -93,7 +98,7 @@ class Roc:
             candidates their correlation makes the true one smaller.
         """
         ours, theirs = self.fpr_at(tpr), reference.fpr_at(tpr)
-        usable = (theirs > 0) & (ours > 0) & (tpr >= max(self.tpr[1], reference.tpr[1]))
+        usable = (theirs > 0) & (ours > 0) & (tpr >= max(self.lowest, reference.lowest))
         relative = np.zeros_like(ours)
         for roc, value in ((self, ours), (reference, theirs)):
             low, high = roc.fpr_interval_at(tpr)

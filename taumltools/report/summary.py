@@ -134,13 +134,8 @@ def _card(
     return Card(_rate(roc, efficiency), label, tuple(facts))
 
 
-def _reached(roc: Roc, efficiency: float) -> bool:
-    """Whether a threshold gives the efficiency; below the strictest one there are only straight lines to nothing."""
-    return efficiency >= float(roc.tpr[1])
-
-
 def _rate(roc: Roc, efficiency: float) -> str:
-    return percent(float(roc.fpr_at(efficiency))) if _reached(roc, efficiency) else "not reached"
+    return percent(float(roc.fpr_at(efficiency))) if efficiency >= roc.lowest else "not reached"
 
 
 def _sentence(
@@ -153,13 +148,13 @@ def _sentence(
 ) -> str:
     roc, name = stored_roc(curve), TYPE_NAMES[vs]
     misid = float(roc.fpr_at(efficiency))
-    if not _reached(roc, efficiency):
+    if efficiency < roc.lowest:
         return (
             f"No threshold of {in_sentence(main['title'])} is as strict as {percent(efficiency)} efficiency vs {name}."
         )
     text = f"At {percent(efficiency)} efficiency for genuine taus, {percent(misid)} of {name} pass ({in_sentence(main['title'])})"
     other_roc = stored_roc(their_curve) if their_curve else None
-    theirs = float(other_roc.fpr_at(efficiency)) if other_roc and _reached(other_roc, efficiency) else 0.0
+    theirs = float(other_roc.fpr_at(efficiency)) if other_roc and efficiency >= other_roc.lowest else 0.0
     if other is None or misid <= 0 or theirs <= 0:
         return text + "."
     factor = theirs / misid

@@ -98,9 +98,8 @@ def compare_yields(plans: list[AcceptancePlan], achieved: AcceptedYields, method
         InputError: the parts hold other types than planned.
     """
     first = plans[0]
-    types = list(
-        dict.fromkeys(name for plan in plans for name in plan.types)
-    )  # groups with plans of their own have theirs
+    # groups with plans of their own have types of their own
+    types = list(dict.fromkeys(name for plan in plans for name in plan.types))
     if odd := set(achieved.accepted) ^ set(types):
         raise InputError(f"plan and parts differ in the types {sorted(odd)}: they are of different samples")
     dropped = achieved.losses.surplus + achieved.losses.other_parity

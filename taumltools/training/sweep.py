@@ -167,7 +167,8 @@ class Scan:
         if all(line in self.broken for line in self.overrides):
             raise InputError(f"all {len(self.overrides)} trainings broke down: {next(iter(self.broken.values()), '')}")
         sign = 1 if self.direction == "minimize" else -1
-        return min(range(len(self.folders)), key=lambda n: _last_if_nan(sign * self.values()[n]))
+        values = self.values()
+        return min(range(len(values)), key=lambda n: _last_if_nan(sign * values[n]))
 
     def write(self, directory: Path) -> dict[str, Any]:
         """Write ``scan.csv``, ``scan.html`` and ``scan.json``.

@@ -12,7 +12,7 @@ from taumltools.errors import InputError
 from taumltools.tuples.compression import COMPRESSIONS
 from taumltools.tuples.io import TupleWriter, open_tuples
 from taumltools.tuples.portions import Portion, Portions, joined
-from taumltools.tuples.summary import append_summary, collect_summaries, read_summaries
+from taumltools.tuples.summary import append_summary, read_summaries, write_json
 
 ACCOUNT = "account.json"
 """File beside the merged ones that says what is in them."""
@@ -80,19 +80,15 @@ def merge_tuples(
     written = sum(file.entries for file in made)
     if written != entries:
         raise InputError(f"{folder}: {written} entries were written of {entries} in {len(paths)} files")
-    summaries = read_summaries(paths)
-    if summaries is not None and suffix == ".root":
-        append_summary(folder / made[0].name, summaries)
-        made[0] = replace(made[0], bytes=(folder / made[0].name).stat().st_size)
-    elif summaries is not None:
-        collect_summaries(paths, folder, suffix)
-    seen = {} if summaries is None else {"processed_events": int(summaries["numberOfProcessedEvents"].sum())}
-    content: dict[str, Any] = {
-        "entries": entries,
-        **seen,
-        "inputs": [str(path) for path in paths],
-        "files": [asdict(file) for file in made],
-    }
+    content: dict[str, Any] = {"entries": entries}
+    if summaries := read_summaries(paths):
+        content["processed_events"] = int(summaries["numberOfProcessedEvents"].sum())
+        if suffix == ".root":
+            append_summary(folder / made[0].name, summaries)
+            made[0] = replace(made[0], bytes=(folder / made[0].name).stat().st_size)
+        else:
+            write_json(folder, summaries)
+    content |= {"inputs": [str(path) for path in paths], "files": [asdict(file) for file in made]}
     (folder / ACCOUNT).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return made
 

@@ -138,6 +138,16 @@ def collect_summaries(inputs: Sequence[Path], folder: Path, suffix: str) -> int:
         with uproot.recreate(folder / f"{SUMMARY}.root") as file:
             file.mktree(SUMMARY, COLUMNS).extend(columns)
     else:
-        content = {name: column.tolist() for name, column in columns.items()}
-        (folder / f"{SUMMARY}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
+        write_json(folder, columns)
     return len(columns["exeTime"])
+
+
+def write_json(folder: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Write ``summary.json`` into a folder.
+
+    Args:
+        folder: where to.
+        columns: those of :data:`COLUMNS`.
+    """
+    content = {name: column.tolist() for name, column in columns.items()}
+    (folder / f"{SUMMARY}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
